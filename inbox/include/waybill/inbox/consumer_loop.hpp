@@ -1,0 +1,138 @@
+// What every consumer does, whatever its database driver; users take <waybill/inbox/consumer.hpp>.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "waybill/clock.hpp"
+#include "waybill/confirmation.hpp"
+#include "waybill/error.hpp"
+#include "waybill/inbox_store.hpp"
+#include "waybill/log.hpp"
+#include "waybill/subscriber.hpp"
+#include "waybill/transaction.hpp"
+
+namespace waybill::inbox {
+
+inline constexpr std::size_t kReasonBytesMax = 512;
+
+// What a handler says about one message. An exception instead means: try again.
+struct HandlerResult {
+  Verdict verdict = Verdict::done;
+  std::string reason;  // with `failed`: goes to the producer and the operators, at most 512 bytes
+
+  // Commit what the handler wrote.
+  [[nodiscard]] static HandlerResult done() { return {}; }
+  // Refused for good: rolled back, parked with the reason, confirmed as failed. Not retried.
+  [[nodiscard]] static HandlerResult failed(std::string reason) {
+    return {Verdict::failed, std::move(reason)};
+  }
+  // Not now: rolled back and given back to the broker, which delivers it again after `later_wait`.
+  // As often as the handler says so; the producer is told nothing meanwhile.
+  [[nodiscard]] static HandlerResult later() { return {Verdict::later, {}}; }
+};
+
+// How a consumer works.
+struct ConsumerOptions {
+  std::string consumer;            // name in the inbox and the route; 1…64 of [A-Za-z0-9._-]
+  std::uint32_t attempts_max = 3;  // times a throwing handler is tried in place, then parked; >= 1
+  Millis retry_wait{50};           // before the second try, doubled for each further one
+  Millis retry_wait_max{1000};  // longest wait between two tries, also of an unreachable database
+  std::uint32_t unavailable_max = 10;  // tries while the database refuses to begin, insert or
+                                       // commit; then the message goes back to the broker; >= 1
+  Millis later_wait{500};              // pause after a `later` or a message given back
+  std::size_t batch_max = 100;         // deliveries taken from the broker at once; 1…1000
+  // All deliveries of one batch in one transaction, so that one fsync serves many. When one of them
+  // is not simply done, the whole batch is rolled back and handled one by one: a handler may then
+  // run twice for a message, of which the first run left nothing in the database.
+  bool batch_in_one_transaction = false;
+  Millis receive_wait{1000};  // longest wait of one receive; a stop ends it earlier
+  std::function<void()>
+      ring;  // called after commits, to wake the confirmation sender; may be empty
+  LogSink log;
+};
+
+// Totals since the consumer was made.
+struct ConsumerStats {
+  std::uint64_t done = 0;        // handled and committed
+  std::uint64_t duplicates = 0;  // were in the inbox already
+  std::uint64_t parked = 0;      // refused for good
+  std::uint64_t given_back = 0;  // settled as `again`
+};
+
+// The consumer's own connection as the loop sees it: one local transaction and the handler in it.
+// Every function may throw the driver's error. **Thread safety**: confined to one thread.
+class LocalTransaction {
+ public:
+  virtual ~LocalTransaction() = default;
+  [[nodiscard]] virtual Dialect dialect() = 0;
+  virtual void begin() = 0;
+  [[nodiscard]] virtual std::uint64_t insert_inbox_row(const Statement& statement) = 0;
+  [[nodiscard]] virtual HandlerResult handle(const Delivery& delivery) = 0;
+  [[nodiscard]] virtual TransactionStatus status() = 0;
+  [[nodiscard]] virtual CommitAnswer commit() = 0;
+  virtual void rollback() = 0;
+};
+
+// Receive, inbox row and handler in one transaction, commit, settle, ring.
+// **Guarantee**, **Errors**: as Consumer. **Ownership**: borrows all three.
+// **Thread safety**: run and run_once from one thread; stats() from any.
+class ConsumerLoop {
+ public:
+  ConsumerLoop(LocalTransaction& transaction, InboxStore& store, Subscriber& subscriber,
+               ConsumerOptions options);
+
+  [[nodiscard]] Status run(std::stop_token stop);
+  [[nodiscard]] Result<std::size_t> run_once(std::stop_token stop, Millis wait);
+  [[nodiscard]] ConsumerStats stats() const noexcept;
+
+ private:
+  enum class Fate { ack, again };
+  enum class Step { done, duplicate, failed, later, threw, unavailable, in_doubt };
+  struct Attempt {
+    Step step = Step::unavailable;
+    std::string reason;
+  };
+
+  [[nodiscard]] Status check_options() const;
+  void process(const std::vector<Delivery>& batch, std::stop_token stop);
+  [[nodiscard]] bool handle_together(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
+                                     std::stop_token stop);
+  void handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
+                         std::stop_token stop);
+  [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
+  [[nodiscard]] Attempt attempt(const Delivery& delivery);
+  [[nodiscard]] Attempt write_and_handle(const Delivery& delivery);
+  [[nodiscard]] Attempt commit();
+  void roll_back() noexcept;
+  [[nodiscard]] Fate reopen(const Delivery& delivery, std::stop_token stop);
+  [[nodiscard]] Fate park(const Delivery& delivery, std::string_view reason, std::uint32_t attempts,
+                          std::stop_token stop);
+  [[nodiscard]] Status with_session(const std::function<Status(InboxSession&)>& call,
+                                    std::stop_token stop);
+  void settle(const std::vector<Delivery>& batch, const std::vector<Fate>& fates);
+  void ring() const;
+  void pause(Millis wait, std::stop_token stop) const;
+  [[nodiscard]] Millis wait_before(std::uint32_t attempt) const noexcept;
+  void log(LogLevel level, std::string_view text) const;
+
+  LocalTransaction& transaction_;
+  InboxStore& store_;
+  Subscriber& subscriber_;
+  ConsumerOptions options_;
+  std::unique_ptr<InboxSession> session_;
+  std::uint32_t receive_failures_ = 0;
+  std::atomic<std::uint64_t> done_{0};
+  std::atomic<std::uint64_t> duplicates_{0};
+  std::atomic<std::uint64_t> parked_{0};
+  std::atomic<std::uint64_t> given_back_{0};
+};
+
+}  // namespace waybill::inbox
