@@ -104,6 +104,15 @@ struct Lease {
   std::uint64_t counter = 0;
 };
 
+// How far a consumer of a type has come: the newest "waybillsent" among the messages it confirmed,
+// and how long its inbox remembers.
+struct ConsumerProgress {
+  std::string message_type;
+  std::string consumer;
+  DatabaseTime confirmed_sent;
+  std::chrono::seconds retention = std::chrono::days(7);
+};
+
 // What the relay (and the in-process sender) does with the table. Every call is one short
 // transaction of its own.
 // **Errors**: `retry` for a busy, unreachable or restarted database (nothing changed), `look` when
@@ -120,6 +129,11 @@ class RelaySession {
   // The types that have rows in the lane now (loose index scan, O(types)).
   [[nodiscard]] virtual Result<std::vector<std::string>> types_present(Lane lane) = 0;
   [[nodiscard]] virtual Result<LanePage> read(const LaneRead& spec) = 0;
+  // Every consumer that ever confirmed. Nothing = this store keeps no such record; unconfirmed
+  // messages are then sent again at a low, fixed pace.
+  [[nodiscard]] virtual Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() {
+    return std::optional<std::vector<ConsumerProgress>>();
+  }
 
   // Facts: compare-and-set by row id, no fence. Results in the order of `marks`. A judgement here
   // is refused (fix_call).

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -52,9 +53,10 @@ class Handlers {
 // is told after the commit; a duplicate has no effect and is settled and confirmed again. A handler
 // that throws is tried `attempts_max` times, then its message is parked and confirmed as failed, as
 // are malformed ids and what the handler refuses. When the answer to COMMIT is lost, the message
-// goes back to the broker and the inbox decides on redelivery. A message given back takes the later
-// ones of its key, of the same batch, with it.
-// Writes outside the connection (mails, calls) are not covered: they may happen more than once.
+// goes back to the broker and the inbox decides on redelivery. A parked message is handled anew
+// when an operator replays it (its epoch is newer then). A message given back takes the later ones
+// of its key, of the same batch, with it. Writes outside the connection (mails, calls) are not
+// covered: they may happen more than once.
 // **Ownership**: borrows connection, store and subscriber; owns the handler.
 // **Errors**: run() and run_once() refuse bad options (fix_call); trouble with broker or database
 // is logged, waited out with bounded waits and tried again, for as long as there is no stop.
@@ -89,8 +91,8 @@ class Consumer {
         : connection_(connection), handler_(std::move(handler)) {}
     Dialect dialect() override { return Adapter::dialect(connection_); }
     void begin() override { Adapter::begin(connection_); }
-    std::uint64_t insert_inbox_row(const Statement& statement) override {
-      return Adapter::insert(connection_, statement).rows;
+    Inserted insert_inbox_row(const Statement& statement) override {
+      return Adapter::insert(connection_, statement);
     }
     HandlerResult handle(const Delivery& delivery) override {
       return handler_(connection_, delivery);

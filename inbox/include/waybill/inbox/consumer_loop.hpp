@@ -9,6 +9,8 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "waybill/clock.hpp"
@@ -74,7 +76,7 @@ class LocalTransaction {
   virtual ~LocalTransaction() = default;
   [[nodiscard]] virtual Dialect dialect() = 0;
   virtual void begin() = 0;
-  [[nodiscard]] virtual std::uint64_t insert_inbox_row(const Statement& statement) = 0;
+  [[nodiscard]] virtual Inserted insert_inbox_row(const Statement& statement) = 0;
   [[nodiscard]] virtual HandlerResult handle(const Delivery& delivery) = 0;
   [[nodiscard]] virtual TransactionStatus status() = 0;
   [[nodiscard]] virtual CommitAnswer commit() = 0;
@@ -100,6 +102,7 @@ class ConsumerLoop {
     Step step = Step::unavailable;
     std::string reason;
   };
+  using SessionCall = std::function<Status(InboxSession&)>;
 
   [[nodiscard]] Status check_options() const;
   void process(const std::vector<Delivery>& batch, std::stop_token stop);
@@ -109,19 +112,21 @@ class ConsumerLoop {
                          std::stop_token stop);
   [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Attempt attempt(const Delivery& delivery);
+  [[nodiscard]] bool begin(std::string& trouble);
   [[nodiscard]] Attempt write_and_handle(const Delivery& delivery);
   [[nodiscard]] Attempt commit();
+  [[nodiscard]] TransactionStatus status() noexcept;
   void roll_back() noexcept;
-  [[nodiscard]] Fate reopen(const Delivery& delivery, std::stop_token stop);
+  [[nodiscard]] Fate confirm_again(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Fate park(const Delivery& delivery, std::string_view reason, std::uint32_t attempts,
                           std::stop_token stop);
-  [[nodiscard]] Status with_session(const std::function<Status(InboxSession&)>& call,
-                                    std::stop_token stop);
-  void settle(const std::vector<Delivery>& batch, const std::vector<Fate>& fates);
+  [[nodiscard]] Status with_session(const SessionCall& call, std::stop_token stop);
+  void settle(const std::vector<Delivery>& batch, const std::vector<Fate>& fates,
+              std::stop_token stop);
+  void settle(std::span<const std::uint64_t> tokens, Settle how, std::stop_token stop);
   void ring() const;
-  void pause(Millis wait, std::stop_token stop) const;
-  [[nodiscard]] Millis wait_before(std::uint32_t attempt) const noexcept;
-  void log(LogLevel level, std::string_view text) const;
+  [[nodiscard]] Millis wait_after(std::uint32_t failures) const noexcept;
+  void log(LogLevel level, const std::string& text) const;
 
   LocalTransaction& transaction_;
   InboxStore& store_;

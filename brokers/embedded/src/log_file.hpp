@@ -1,0 +1,48 @@
+// The log's file: its schema and the statements that publisher, subscriber and console share.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "waybill/brokers/embedded.hpp"
+#include "waybill/drivers/sqlite.hpp"
+
+namespace waybill::embedded {
+
+using sqlite::Query;
+
+struct Topic {
+  std::int64_t id = 0;
+  std::uint32_t partitions = 0;
+};
+
+class LogFile {
+ public:
+  // Creates the file and its schema where they are missing. Throws sqlite::Failure, also for a
+  // foreign file.
+  LogFile(const Options& options, sqlite::OpenMode mode);
+
+  [[nodiscard]] Query query(const char* sql) {
+    return database_.query(sql, [&] { return std::string(sql); });
+  }
+  [[nodiscard]] sqlite::Database& database() noexcept { return database_; }
+
+  [[nodiscard]] std::optional<Topic> find_topic(std::string_view name);
+  // Inside a transaction.
+  Topic create_topic(std::string_view name, std::uint32_t partitions);
+
+  // Changes when another connection has written.
+  [[nodiscard]] std::int64_t data_version();
+
+ private:
+  sqlite::Database database_;
+};
+
+[[nodiscard]] std::uint32_t partition_of(std::string_view key, std::string_view message_id,
+                                         std::uint32_t partitions);
+[[nodiscard]] std::int64_t to_micros(DatabaseTime time);
+[[nodiscard]] DatabaseTime from_micros(std::int64_t micros);
+
+}  // namespace waybill::embedded

@@ -1,0 +1,112 @@
+#include "waybill/confirm/endpoint.hpp"
+
+#include <boost/json.hpp>
+
+#include "waybill/confirm/batch.hpp"
+
+namespace waybill::confirm {
+namespace {
+
+Reply problem(int status, std::string_view title, std::string_view detail) {
+  const boost::json::object body{
+      {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
+  return {status, "application/problem+json", boost::json::serialize(body)};
+}
+
+WallTime host_time() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+std::string_view path_of(std::string_view target) {
+  return target.substr(0, target.find('?'));
+}
+
+}  // namespace
+
+Endpoint::Endpoint(MessageStore& store, KeyRing keys, EndpointOptions options)
+    : store_(store),
+      options_(std::move(options)),
+      keys_(std::make_shared<const KeyRing>(std::move(keys))) {}
+
+void Endpoint::set_keys(KeyRing keys) {
+  auto next = std::make_shared<const KeyRing>(std::move(keys));
+  const std::lock_guard lock(mutex_);
+  keys_ = std::move(next);
+}
+
+EndpointStats Endpoint::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+Reply Endpoint::handle(const Request& request) {
+  if (path_of(request.target) != kPath)
+    return problem(404, "Not found", "confirmations go to /api/v1/confirmations");
+  if (request.method != "POST") return problem(405, "Method not allowed", "send a POST");
+  if (request.body.size() > options_.body_bytes_max) {
+    return problem(413, "Content too large", "send fewer confirmations a request");
+  }
+  std::shared_ptr<const KeyRing> keys;
+  {
+    const std::lock_guard lock(mutex_);
+    keys = keys_;
+  }
+  const Key* key = verify(request, *keys, options_.now ? options_.now() : host_time());
+  if (key == nullptr) {
+    const std::lock_guard lock(mutex_);
+    ++stats_.unauthorized;
+    return problem(
+        401, "Unauthorized",
+        "the request is not signed by a live key, or its timestamp is more than 5 minutes off");
+  }
+  return confirm(key->consumer, request.body);
+}
+
+Reply Endpoint::confirm(const std::string& consumer, const std::string& body) {
+  const auto items = parse_batch(body);
+  if (!items) return problem(400, "Bad request", items.error().text);
+  // Whose key it is, that one confirms; for others every id is unknown.
+  auto results = items->front().consumer == consumer
+                     ? write(*items)
+                     : std::vector<ConfirmResult>(items->size(), ConfirmResult::not_found);
+  if (!results) {
+    if (options_.log) options_.log(LogLevel::warning, "confirm: " + results.error().to_string());
+    return problem(503, "Service unavailable",
+                   "the database cannot answer now; send the same again");
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    for (const ConfirmResult result : *results) {
+      ++(result == ConfirmResult::not_found ? stats_.not_found : stats_.accepted);
+    }
+  }
+  return {200, "application/json", encode_results(*items, *results)};
+}
+
+Result<std::vector<ConfirmResult>> Endpoint::write(const std::vector<Confirmation>& items) {
+  auto session = take_session();
+  if (!session) return session.error();
+  auto results = (*session)->confirm(items);
+  // A session that failed may have lost its connection.
+  if (results) give_back(std::move(*session));
+  return results;
+}
+
+Result<std::unique_ptr<ConfirmSession>> Endpoint::take_session() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!sessions_.empty()) {
+      auto session = std::move(sessions_.back());
+      sessions_.pop_back();
+      return session;
+    }
+  }
+  return store_.open_confirm();
+}
+
+void Endpoint::give_back(std::unique_ptr<ConfirmSession> session) {
+  const std::lock_guard lock(mutex_);
+  if (sessions_.size() < options_.sessions_max) sessions_.push_back(std::move(session));
+}
+
+}  // namespace waybill::confirm

@@ -1,0 +1,122 @@
+// A thin layer over SQLite's C interface for the adapters that store in SQLite files.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "waybill/clock.hpp"
+#include "waybill/error.hpp"
+
+namespace waybill::sqlite {
+
+// Thrown inside an adapter only; every port function turns it into its Error (see guarded).
+struct Failure {
+  Error error;
+};
+
+// Translates SQLite's result code; the only place that does. `at_commit`: an I/O error leaves the
+// outcome open.
+[[nodiscard]] Error translate(int code, std::string_view message, std::string_view what,
+                              bool at_commit = false);
+
+// A cached statement in use: bind in order, step, read columns. Resets itself at the end.
+class Query {
+ public:
+  Query(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  ~Query();
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  Query& bind(std::int64_t value);
+  Query& bind(std::string_view text);  // must live until the query ends
+  Query& bind_blob(std::string_view bytes);
+  Query& bind_null();
+  // True while there is a row. Throws Failure.
+  bool step();
+  // Steps to the end and says how many rows changed.
+  std::int64_t run();
+
+  [[nodiscard]] bool is_null(int column) const;
+  [[nodiscard]] std::int64_t number(int column) const;
+  [[nodiscard]] std::string text(int column) const;
+
+ private:
+  void check(int code) const;
+
+  sqlite3* db_;
+  sqlite3_stmt* statement_;
+  int bound_ = 0;
+};
+
+enum class OpenMode { existing, create };
+
+// One connection with its cached statements: synchronous=FULL, the fair busy handler, extended
+// error codes.
+// **Errors**: throws Failure with a hint for what is wrong with the file.
+// **Thread safety**: confined to one thread.
+class Database {
+ public:
+  // With `create` the file is made if it is missing and set to WAL mode.
+  Database(const std::string& path, OpenMode mode, Millis busy_timeout);
+
+  // A statement, prepared once. `text` is called only then; the key is the address of a constant.
+  template <class Text>
+  [[nodiscard]] Query query(const char* key, const Text& text) {
+    const auto cached = statements_.find(key);
+    if (cached != statements_.end()) return {db_.get(), cached->second.get()};
+    return {db_.get(), prepare(key, text())};
+  }
+  void execute(const std::string& sql);
+
+  void begin() { execute("BEGIN IMMEDIATE"); }
+  void commit();  // Failure with Remedy::look when the disk left the outcome open
+  void roll_back() noexcept;
+
+ private:
+  [[nodiscard]] sqlite3_stmt* prepare(const char* key, const std::string& sql);
+
+  using Finalizer = decltype(&sqlite3_finalize);
+  std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> db_;
+  std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalizer>> statements_;
+};
+
+// Runs `body` in one BEGIN IMMEDIATE transaction. Throws what it throws, after the rollback.
+template <class Body>
+auto in_transaction(Database& database, Body&& body) {
+  database.begin();
+  try {
+    if constexpr (std::is_void_v<decltype(body())>) {
+      body();
+      database.commit();
+    } else {
+      auto result = body();
+      database.commit();
+      return result;
+    }
+  } catch (...) {
+    database.roll_back();
+    throw;
+  }
+}
+
+// Calls `body` and turns a Failure into its Error.
+template <class Body>
+auto guarded(Body&& body) -> Result<decltype(body())> {
+  try {
+    if constexpr (std::is_void_v<decltype(body())>) {
+      body();
+      return {};
+    } else {
+      return body();
+    }
+  } catch (const Failure& failure) {
+    return failure.error;
+  }
+}
+
+}  // namespace waybill::sqlite

@@ -1,0 +1,379 @@
+#include "waybill/inbox/consumer_loop.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <set>
+
+#include "inbox_row.hpp"
+#include "waybill/message.hpp"
+#include "waybill/message_id.hpp"
+#include "waybill/route.hpp"
+
+namespace waybill::inbox {
+
+namespace {
+
+constexpr std::size_t kBatchMax = 1000;
+
+// What the exception in flight says. Only inside a catch block.
+std::string current_exception_text() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+void pause(Millis wait, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock lock(mutex);
+  wake.wait_for(lock, stop, wait, [] { return false; });
+}
+
+std::string quoted(std::string_view id) {
+  return "'" + storable(id, kMessageIdBytesMax) + "'";
+}
+
+}  // namespace
+
+ConsumerLoop::ConsumerLoop(LocalTransaction& transaction, InboxStore& store, Subscriber& subscriber,
+                           ConsumerOptions options)
+    : transaction_(transaction),
+      store_(store),
+      subscriber_(subscriber),
+      options_(std::move(options)) {}
+
+Status ConsumerLoop::run(std::stop_token stop) {
+  std::stop_callback wake(stop, [this] { subscriber_.wake(); });
+  while (!stop.stop_requested()) {
+    if (auto taken = run_once(stop, options_.receive_wait); !taken) return taken.error();
+  }
+  return {};
+}
+
+Result<std::size_t> ConsumerLoop::run_once(std::stop_token stop, Millis wait) {
+  if (auto options = check_options(); !options) return options.error();
+  std::vector<Delivery> batch;
+  const Steady until = std::chrono::steady_clock::now() + wait;
+  if (auto received = subscriber_.receive(until, options_.batch_max, batch); !received) {
+    ++receive_failures_;
+    log(LogLevel::warning, "receive failed: " + received.error().to_string());
+    pause(wait_after(receive_failures_), stop);
+  } else {
+    receive_failures_ = 0;
+  }
+  if (!batch.empty()) process(batch, stop);
+  return batch.size();
+}
+
+ConsumerStats ConsumerLoop::stats() const noexcept {
+  return {done_.load(), duplicates_.load(), parked_.load(), given_back_.load()};
+}
+
+Status ConsumerLoop::check_options() const {
+  const auto refuse = [](std::string text, std::string hint) {
+    return Error{Remedy::fix_call, std::move(text), std::move(hint)};
+  };
+  const auto names = parse_consumers(options_.consumer);
+  if (!names || names->size() != 1) {
+    return refuse("bad consumer name '" + storable(options_.consumer, kReasonBytesMax) + "'",
+                  "use 1 to 64 characters of A-Z a-z 0-9 . _ -");
+  }
+  if (options_.attempts_max < 1 || options_.unavailable_max < 1) {
+    return refuse("attempts_max and unavailable_max must be at least 1", "use 3 and 10");
+  }
+  if (options_.batch_max < 1 || options_.batch_max > kBatchMax) {
+    return refuse("batch_max is " + std::to_string(options_.batch_max), "use 1 to 1000");
+  }
+  return {};
+}
+
+void ConsumerLoop::process(const std::vector<Delivery>& batch, std::stop_token stop) {
+  std::vector<Fate> fates(batch.size(), Fate::again);
+  const bool together = options_.batch_in_one_transaction && batch.size() > 1;
+  if (!together || !handle_together(batch, fates, stop)) handle_one_by_one(batch, fates, stop);
+  settle(batch, fates, stop);
+  const auto given_back = std::count(fates.begin(), fates.end(), Fate::again);
+  if (given_back > 0) {
+    given_back_ += static_cast<std::uint64_t>(given_back);
+    // Without it, a broker that redelivers at once would make this a busy loop.
+    pause(options_.later_wait, stop);
+  }
+}
+
+bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
+                                   std::stop_token stop) {
+  std::string trouble;
+  if (!begin(trouble)) return false;
+  std::vector<std::size_t> duplicates;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const bool valid = MessageId::parse(batch[i].message_id).ok();
+    const Step step = valid ? write_and_handle(batch[i]).step : Step::failed;
+    if (step == Step::duplicate) {
+      duplicates.push_back(i);
+    } else if (step != Step::done) {
+      roll_back();
+      return false;
+    }
+  }
+  const Attempt committed = commit();
+  if (committed.step == Step::in_doubt) {
+    log(LogLevel::warning, "commit of a batch is in doubt, delivered again: " + committed.reason);
+    return true;
+  }
+  if (committed.step != Step::done) return false;
+  std::fill(fates.begin(), fates.end(), Fate::ack);
+  done_ += batch.size() - duplicates.size();
+  for (const std::size_t i : duplicates) fates[i] = confirm_again(batch[i], stop);
+  ring();
+  return true;
+}
+
+void ConsumerLoop::handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
+                                     std::stop_token stop) {
+  std::set<std::string_view> held_keys;
+  for (std::size_t i = 0; i < batch.size() && !stop.stop_requested(); ++i) {
+    const std::string& key = batch[i].key;
+    if (!key.empty() && held_keys.contains(key)) continue;
+    fates[i] = handle(batch[i], stop);
+    if (fates[i] == Fate::again && !key.empty()) held_keys.insert(key);
+  }
+}
+
+ConsumerLoop::Fate ConsumerLoop::handle(const Delivery& delivery, std::stop_token stop) {
+  if (const auto id = MessageId::parse(delivery.message_id); !id) {
+    return park(delivery, "malformed message id: " + id.error().text, 0, stop);
+  }
+  const std::string name = "message " + quoted(delivery.message_id);
+  std::uint32_t attempts = 0;
+  std::uint32_t unavailable = 0;
+  while (true) {
+    const Attempt made = attempt(delivery);
+    switch (made.step) {
+      case Step::done:
+        ++done_;
+        ring();
+        return Fate::ack;
+      case Step::duplicate:
+        return confirm_again(delivery, stop);
+      case Step::failed:
+        return park(delivery, made.reason, attempts + 1, stop);
+      case Step::later:
+        return Fate::again;
+      case Step::in_doubt:
+        log(LogLevel::warning, name + ": commit in doubt, delivered again: " + made.reason);
+        return Fate::again;
+      case Step::threw:
+        ++attempts;
+        log(LogLevel::warning, name + ": attempt " + std::to_string(attempts) + " of " +
+                                   std::to_string(options_.attempts_max) + ": " + made.reason);
+        if (attempts >= options_.attempts_max) return park(delivery, made.reason, attempts, stop);
+        break;
+      case Step::unavailable:
+        ++unavailable;
+        if (unavailable >= options_.unavailable_max) {
+          log(LogLevel::alarm, name + " goes back to the broker: " + made.reason);
+          return Fate::again;
+        }
+        break;
+    }
+    pause(wait_after(attempts + unavailable), stop);
+    if (stop.stop_requested()) return Fate::again;
+  }
+}
+
+ConsumerLoop::Attempt ConsumerLoop::attempt(const Delivery& delivery) {
+  std::string trouble;
+  if (!begin(trouble)) return {Step::unavailable, trouble};
+  Attempt made = write_and_handle(delivery);
+  if (made.step == Step::done) return commit();
+  roll_back();
+  return made;
+}
+
+bool ConsumerLoop::begin(std::string& trouble) {
+  try {
+    transaction_.begin();
+    return true;
+  } catch (...) {
+    trouble = "cannot begin a transaction: " + current_exception_text();
+  }
+  roll_back();
+  return false;
+}
+
+ConsumerLoop::Attempt ConsumerLoop::write_and_handle(const Delivery& delivery) {
+  try {
+    const Dialect dialect = transaction_.dialect();
+    const InboxRow row(dialect, options_.consumer, delivery);
+    if (!InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement()))) {
+      return {Step::duplicate, {}};
+    }
+  } catch (...) {
+    return {Step::unavailable, "cannot write the inbox row: " + current_exception_text()};
+  }
+  HandlerResult result;
+  try {
+    result = transaction_.handle(delivery);
+  } catch (...) {
+    return {Step::threw, current_exception_text()};
+  }
+  if (result.verdict == Verdict::failed) return {Step::failed, result.reason};
+  if (result.verdict == Verdict::later) return {Step::later, {}};
+  // Some errors end the transaction on the server without the handler noticing; what it wrote
+  // afterwards stood alone.
+  const TransactionStatus ended = status();
+  if (ended == TransactionStatus::idle || ended == TransactionStatus::failed) {
+    return {Step::threw, "the transaction ended inside the handler"};
+  }
+  return {Step::done, {}};
+}
+
+ConsumerLoop::Attempt ConsumerLoop::commit() {
+  std::string trouble = "the database rolled back instead of committing";
+  try {
+    switch (transaction_.commit()) {
+      case CommitAnswer::committed:
+        return {Step::done, {}};
+      case CommitAnswer::rolled_back:
+        break;
+      case CommitAnswer::unknown:
+        return {Step::in_doubt, "the answer to COMMIT was lost"};
+    }
+  } catch (...) {
+    trouble = "commit failed: " + current_exception_text();
+    // Refused for sure only if the transaction is still there.
+    if (status() != TransactionStatus::open) return {Step::in_doubt, trouble};
+  }
+  roll_back();
+  return {Step::threw, trouble};
+}
+
+TransactionStatus ConsumerLoop::status() noexcept {
+  try {
+    return transaction_.status();
+  } catch (...) {
+    return TransactionStatus::unknown;
+  }
+}
+
+void ConsumerLoop::roll_back() noexcept {
+  try {
+    if (status() != TransactionStatus::idle) transaction_.rollback();
+  } catch (...) {
+    // The next begin tells whether the connection still works.
+    log(LogLevel::warning, "rollback failed: " + current_exception_text());
+  }
+}
+
+ConsumerLoop::Fate ConsumerLoop::confirm_again(const Delivery& delivery, std::stop_token stop) {
+  const Status reopened = with_session(
+      [&](InboxSession& session) {
+        return session.reopen(options_.consumer, delivery.message_id, delivery.epoch,
+                              delivery.sent_at);
+      },
+      stop);
+  if (!reopened) {
+    log(LogLevel::warning, "duplicate " + quoted(delivery.message_id) +
+                               " goes back to the broker: " + reopened.error().to_string());
+    return Fate::again;
+  }
+  ++duplicates_;
+  ring();
+  return Fate::ack;
+}
+
+ConsumerLoop::Fate ConsumerLoop::park(const Delivery& delivery, std::string_view reason,
+                                      std::uint32_t attempts, std::stop_token stop) {
+  const bool valid = MessageId::parse(delivery.message_id).ok();
+  ParkedMessage message;
+  message.message_id = valid ? delivery.message_id : spell_malformed_id(delivery.message_id);
+  message.message_type = storable(delivery.message_type, kMessageTypeCharsMax);
+  message.body = delivery.body;
+  message.reason = storable(reason.empty() ? "no reason given" : reason, kReasonBytesMax);
+  message.epoch = delivery.epoch;
+  message.attempts = attempts;
+  const Status parked = with_session(
+      [&](InboxSession& session) {
+        return session.park(options_.consumer, message, delivery.sent_at);
+      },
+      stop);
+  if (!parked) {
+    log(LogLevel::alarm, "cannot park " + quoted(message.message_id) +
+                             ", it goes back to the broker: " + parked.error().to_string());
+    return Fate::again;
+  }
+  log(LogLevel::alarm, "parked " + quoted(message.message_id) + ": " + message.reason);
+  ++parked_;
+  ring();
+  return Fate::ack;
+}
+
+Status ConsumerLoop::with_session(const SessionCall& call, std::stop_token stop) {
+  Error last;
+  for (std::uint32_t failures = 0; failures < options_.unavailable_max;) {
+    if (session_ == nullptr) {
+      auto opened = store_.open();
+      if (opened) {
+        session_ = std::move(opened).value();
+      } else {
+        last = opened.error();
+      }
+    }
+    if (session_ != nullptr) {
+      const Status called = call(*session_);
+      if (called) return called;
+      last = called.error();
+      session_.reset();
+    }
+    ++failures;
+    if (last.remedy == Remedy::fix_call || stop.stop_requested()) break;
+    pause(wait_after(failures), stop);
+  }
+  return last;
+}
+
+void ConsumerLoop::settle(const std::vector<Delivery>& batch, const std::vector<Fate>& fates,
+                          std::stop_token stop) {
+  std::vector<std::uint64_t> acked;
+  std::vector<std::uint64_t> again;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    (fates[i] == Fate::ack ? acked : again).push_back(batch[i].token);
+  }
+  settle(acked, Settle::ack, stop);
+  settle(again, Settle::again, stop);
+}
+
+void ConsumerLoop::settle(std::span<const std::uint64_t> tokens, Settle how, std::stop_token stop) {
+  if (tokens.empty()) return;
+  for (std::uint32_t failures = 0; failures < options_.unavailable_max;) {
+    const Status settled = subscriber_.settle(tokens, how);
+    if (settled) return;
+    ++failures;
+    log(LogLevel::warning, "settle failed: " + settled.error().to_string());
+    if (settled.error().remedy == Remedy::fix_call || stop.stop_requested()) return;
+    pause(wait_after(failures), stop);
+  }
+  // Not lost: the broker delivers them again, and the inbox knows them.
+}
+
+void ConsumerLoop::ring() const {
+  if (options_.ring) options_.ring();
+}
+
+Millis ConsumerLoop::wait_after(std::uint32_t failures) const noexcept {
+  Millis wait = options_.retry_wait;
+  for (std::uint32_t i = 1; i < failures && wait < options_.retry_wait_max; ++i) wait *= 2;
+  return std::min(wait, options_.retry_wait_max);
+}
+
+void ConsumerLoop::log(LogLevel level, const std::string& text) const {
+  if (options_.log) options_.log(level, "consumer " + options_.consumer + ": " + text);
+}
+
+}  // namespace waybill::inbox

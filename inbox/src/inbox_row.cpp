@@ -1,0 +1,133 @@
+#include "inbox_row.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+
+#include "waybill/message.hpp"
+
+namespace waybill::inbox {
+
+namespace {
+
+// A duplicate affects no row. One case is no duplicate: a message that was refused here and that an
+// operator replays (newer epoch) takes its failed row over, else a replay could never succeed.
+constexpr std::string_view kSqliteInsert =
+    "INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
+    " VALUES (?1, ?2, ?3, strftime('%Y-%m-%d %H:%M:%f', 'now'), 'done', ?4)"
+    " ON CONFLICT (consumer, message_id) DO UPDATE SET epoch = excluded.epoch,"
+    " gmt_create = excluded.gmt_create, verdict = 'done', reason = NULL, confirmed_at = NULL,"
+    " sent_at = excluded.sent_at"
+    " WHERE waybill_inbox.verdict = 'failed' AND excluded.epoch > waybill_inbox.epoch";
+
+constexpr std::string_view kPostgresInsert =
+    "INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
+    " VALUES ($1, $2, $3, now(), 'done', ($4::text || '+00')::timestamptz)"
+    " ON CONFLICT (consumer, message_id) DO UPDATE SET epoch = excluded.epoch,"
+    " gmt_create = excluded.gmt_create, verdict = 'done', reason = NULL, confirmed_at = NULL,"
+    " sent_at = excluded.sent_at"
+    " WHERE waybill_inbox.verdict = 'failed' AND excluded.epoch > waybill_inbox.epoch";
+
+// Affected rows cannot tell here: a duplicate counts 0 or, with CLIENT_FOUND_ROWS, 1. So the insert
+// id tells: 0 a new row, 1 a duplicate, 2 a failed row taken over. `epoch` is assigned last because
+// MariaDB evaluates from left to right and the conditions read it.
+constexpr std::string_view kMariadbInsert =
+    "INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
+    " VALUES (?, ?, ?, utc_timestamp(6), 'done', ?)"
+    " ON DUPLICATE KEY UPDATE"
+    " confirmed_at = IF(LAST_INSERT_ID(IF(verdict = 'failed' AND VALUES(epoch) > epoch, 2, 1)) = 2,"
+    " NULL, confirmed_at),"
+    " reason = IF(verdict = 'failed' AND VALUES(epoch) > epoch, NULL, reason),"
+    " sent_at = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(sent_at), sent_at),"
+    " gmt_create = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(gmt_create), "
+    "gmt_create),"
+    " verdict = IF(verdict = 'failed' AND VALUES(epoch) > epoch, 'done', verdict),"
+    " epoch = IF(LAST_INSERT_ID() = 2, VALUES(epoch), epoch)";
+
+constexpr std::int64_t kMariadbDuplicate = 1;
+
+constexpr std::size_t kMalformedStartBytes = 128;
+
+std::uint64_t fnv1a(std::string_view text) noexcept {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  }
+  return hash;
+}
+
+bool is_printable(char c) noexcept {
+  return c >= ' ' && c <= '~';
+}
+
+}  // namespace
+
+InboxRow::InboxRow(Dialect dialect, std::string_view consumer, const Delivery& delivery)
+    : dialect_(dialect),
+      sent_at_(to_column(dialect, delivery.sent_at)),
+      values_{consumer, std::string_view(delivery.message_id),
+              static_cast<std::int64_t>(delivery.epoch), std::string_view(sent_at_)} {}
+
+Statement InboxRow::statement() const noexcept {
+  switch (dialect_) {
+    case Dialect::postgres:
+      return {kPostgresInsert, values_};
+    case Dialect::mariadb:
+      return {kMariadbInsert, values_};
+    case Dialect::sqlite:
+      break;
+  }
+  return {kSqliteInsert, values_};
+}
+
+bool InboxRow::is_new(Dialect dialect, const Inserted& inserted) noexcept {
+  if (dialect == Dialect::mariadb) return inserted.id != kMariadbDuplicate;
+  return inserted.rows != 0;
+}
+
+std::string to_column(Dialect dialect, DatabaseTime time) {
+  using namespace std::chrono;
+  constexpr DatabaseTime kFirst{};
+  constexpr DatabaseTime kLast = sys_days{year{9999} / December / 31};
+  time = std::clamp(time, kFirst, kLast);
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{time - day};
+  std::array<char, 64> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02u %02d:%02d:%02d.%06d", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  constexpr std::size_t kDigitsBelowMillis = 3;
+  const auto bytes = static_cast<std::size_t>(length);
+  return {text.data(), dialect == Dialect::sqlite ? bytes - kDigitsBelowMillis : bytes};
+}
+
+std::string storable(std::string_view text, std::size_t bytes_max) {
+  if (!is_storable_text(text)) {
+    std::string ascii(text.substr(0, bytes_max));
+    std::replace_if(
+        ascii.begin(), ascii.end(), [](char c) { return !is_printable(c); }, '?');
+    return ascii;
+  }
+  if (text.size() <= bytes_max) return std::string(text);
+  std::size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  return std::string(text.substr(0, end));
+}
+
+std::string spell_malformed_id(std::string_view message_id) {
+  std::string start(message_id.substr(0, kMalformedStartBytes));
+  std::replace_if(
+      start.begin(), start.end(), [](char c) { return !is_printable(c); }, '?');
+  // Without '/', so that it can never be a message's id.
+  std::replace(start.begin(), start.end(), '/', '|');
+  std::array<char, 32> hash{};
+  std::snprintf(hash.data(), hash.size(), "%016llx",
+                static_cast<unsigned long long>(fnv1a(message_id)));
+  return "malformed:" + std::string(hash.data()) + ":" + start;
+}
+
+}  // namespace waybill::inbox

@@ -1,0 +1,44 @@
+// The one statement that decides whether a message is new here.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "waybill/subscriber.hpp"
+#include "waybill/transaction.hpp"
+
+namespace waybill::inbox {
+
+// The insert of a message's inbox row, rendered for one dialect.
+// **Ownership**: borrows consumer and delivery. **Thread safety**: a value, but not movable.
+class InboxRow {
+ public:
+  InboxRow(Dialect dialect, std::string_view consumer, const Delivery& delivery);
+  InboxRow(const InboxRow&) = delete;
+  InboxRow& operator=(const InboxRow&) = delete;
+
+  [[nodiscard]] Statement statement() const noexcept;
+
+  // True if the row is this transaction's, false if the message is a duplicate.
+  [[nodiscard]] static bool is_new(Dialect dialect, const Inserted& inserted) noexcept;
+
+ private:
+  Dialect dialect_;
+  std::string sent_at_;
+  std::array<Value, 4> values_;
+};
+
+// "2026-01-31 12:00:00.123456", UTC, on SQLite cut to milliseconds as all its times are; clamped to
+// the years 1970…9999, which every database takes.
+[[nodiscard]] std::string to_column(Dialect dialect, DatabaseTime time);
+
+// `text` as the database stores it: valid UTF-8 of at most `bytes_max` bytes, cut between
+// characters; in text that is no UTF-8, every byte outside printable ASCII becomes '?'.
+[[nodiscard]] std::string storable(std::string_view text, std::size_t bytes_max);
+
+// A spelling for an id that is none, so that it can be parked: "malformed:<hash>:<storable start>".
+// Never a valid MessageId; bounded; different for different ids.
+[[nodiscard]] std::string spell_malformed_id(std::string_view message_id);
+
+}  // namespace waybill::inbox

@@ -1,0 +1,133 @@
+// Adds messages to the caller's own open transaction.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "waybill/message.hpp"
+#include "waybill/outbox/open_transactions.hpp"
+#include "waybill/transaction.hpp"
+
+namespace waybill {
+
+struct OutboxOptions {
+  std::string table = "local_message";  // 1…48 of [a-z0-9_], not starting with a digit
+  // As stored, so that base64 counts; 1 byte … 1 GiB.
+  std::size_t content_bytes_max = kContentBytesMaxDefault;
+  // The table has no `headers` column: key, traceparent and binary content are refused.
+  bool eight_columns = false;
+};
+
+enum class AddResult {
+  added,
+  duplicate,           // this message id is in the table already; the transaction is still usable
+  not_in_transaction,  // no open transaction, not the template's, or the database ended it silently
+  too_large,           // content over content_bytes_max, or a message id over 768 bytes
+  not_text,            // a field is no UTF-8 text, or holds NUL
+  invalid,             // a field is empty, too long, or needs the `headers` column
+};
+
+[[nodiscard]] std::string_view to_string(AddResult result) noexcept;
+
+// What became of one add().
+struct Ticket {
+  AddResult result = AddResult::invalid;
+  std::int64_t id = 0;               // the row, when added
+  std::uint64_t transaction_id = 0;  // PostgreSQL's xid, else 0
+  std::string text;                  // why it was refused, with a hint; else empty
+};
+
+// An INSERT as data, for drivers without an adapter. **Ownership**: owns its texts.
+struct Rendered {
+  AddResult result = AddResult::added;  // anything else: refused, `text` says why, there is no SQL
+  std::string text;
+  std::string sql;
+  std::vector<std::string> texts;
+  // Every parameter is text; an absent headers value is NULL (`null_headers`) and comes last.
+  bool has_headers = false;
+  bool null_headers = false;
+
+  // The parameters in order; they point into this object.
+  [[nodiscard]] std::vector<Value> values() const;
+};
+
+// Writes message rows, and does nothing else: no thread, no network call, no second statement on
+// the happy path.
+//
+//   Ticket ticket = outbox.add(db, {.message_type = "order.placed", .biz_type = "order",
+//                                   .identifier = "A-17", .content = json});
+//
+// **Guarantee**: the row commits with the caller's transaction, or not at all. A connection without
+// an open transaction is refused before anything is written; one whose transaction the database
+// ended during the INSERT is reported, so that the message cannot commit alone. While a
+// TransactionTemplate has a transaction open on this thread, any other connection is refused.
+// **Errors**: a refusal is the Ticket's result; the driver's own exceptions pass through unchanged,
+// unless the database also ended the transaction: then their text is part of the refusal.
+// **Thread safety**: immutable, usable from any thread; the handle is used by the calling thread
+// only.
+class Outbox {
+ public:
+  // Throws std::invalid_argument for a table name or a limit out of bounds.
+  explicit Outbox(OutboxOptions options = {});
+
+  template <AdoptableTransaction Handle>
+  [[nodiscard]] Ticket add(Handle& handle, const Message& message) const;
+
+  // The same INSERT as data. On 0 affected rows the message is a duplicate, or the guard inside the
+  // statement saw no open transaction (PostgreSQL, MariaDB). For SQLite the caller makes sure that
+  // a transaction is open: its statement has no guard.
+  [[nodiscard]] Rendered render(Dialect dialect, const Message& message) const;
+
+  [[nodiscard]] const OutboxOptions& options() const noexcept { return options_; }
+
+ private:
+  [[nodiscard]] std::string find_statement(Dialect dialect) const;
+  [[nodiscard]] static Ticket not_open(TransactionStatus status);
+  [[nodiscard]] static Ticket foreign_connection();
+  [[nodiscard]] static Ticket ended_silently(TransactionStatus status, std::string_view cause);
+  [[nodiscard]] static Ticket nothing_inserted(Dialect dialect);
+  [[nodiscard]] static Ticket duplicate(std::int64_t id);
+
+  OutboxOptions options_;
+};
+
+template <AdoptableTransaction Handle>
+Ticket Outbox::add(Handle& handle, const Message& message) const {
+  using Adapter = transaction_adapter<Handle>;
+  const TransactionStatus before = Adapter::status(handle);
+  if (before == TransactionStatus::idle || before == TransactionStatus::failed) {
+    return not_open(before);
+  }
+  if (!OpenTransaction::admits(connection_identity(handle))) return foreign_connection();
+  const Dialect dialect = Adapter::dialect(handle);
+  const Rendered rendered = render(dialect, message);
+  if (rendered.result != AddResult::added) return {rendered.result, 0, 0, rendered.text};
+
+  const std::vector<Value> values = rendered.values();
+  Inserted inserted;
+  try {
+    inserted = Adapter::insert(handle, {rendered.sql, values});
+  } catch (const std::exception& error) {
+    if (Adapter::status(handle) != TransactionStatus::idle) throw;
+    return ended_silently(TransactionStatus::idle, error.what());
+  }
+  const TransactionStatus after = Adapter::status(handle);
+  if (after == TransactionStatus::idle || after == TransactionStatus::failed) {
+    return ended_silently(after, {});
+  }
+  if (inserted.rows == 1) return {AddResult::added, inserted.id, inserted.transaction_id, {}};
+
+  // Nothing inserted: the same id is there already, or the guard inside the statement refused.
+  const std::string find = find_statement(dialect);
+  const Value key[] = {std::string_view(message.biz_type), std::string_view(message.message_type),
+                       std::string_view(message.identifier)};
+  const auto found = Adapter::select(handle, {find, key});
+  if (found.empty()) return nothing_inserted(dialect);
+  return duplicate(std::stoll(found.front().front()));
+}
+
+}  // namespace waybill

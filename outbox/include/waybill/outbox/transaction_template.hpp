@@ -1,0 +1,328 @@
+// Runs business code in one local transaction, and hands its messages over after the commit.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "waybill/outbox/dispatcher.hpp"
+#include "waybill/outbox/open_transactions.hpp"
+#include "waybill/outbox/outbox.hpp"
+#include "waybill/outbox/outcome.hpp"
+
+namespace waybill {
+
+// A message could not be added; the transaction is rolled back when this leaves the business code.
+class AddRefused : public std::runtime_error {
+ public:
+  explicit AddRefused(Ticket ticket)
+      : std::runtime_error(ticket.text), ticket_(std::move(ticket)) {}
+  [[nodiscard]] const Ticket& ticket() const noexcept { return ticket_; }
+
+ private:
+  Ticket ticket_;
+};
+
+// This request was committed before, under the same identifier.
+class DuplicateMessage : public AddRefused {
+ public:
+  using AddRefused::AddRefused;
+};
+
+template <TransactionalConnection Connection>
+class TransactionTemplate;
+
+// The open transaction as business code sees it. **Ownership**: valid during the call only.
+template <TransactionalConnection Connection>
+class Transaction {
+ public:
+  // The template's own connection, for business statements; never for BEGIN, COMMIT or ROLLBACK.
+  [[nodiscard]] Connection& connection() noexcept { return template_.connection_; }
+
+  // Adds a message, or throws: DuplicateMessage, AddRefused, or the driver's own error.
+  void add(Message message) {
+    Ticket ticket = try_add(std::move(message));
+    if (ticket.result == AddResult::added) return;
+    if (ticket.result == AddResult::duplicate) throw DuplicateMessage(std::move(ticket));
+    throw AddRefused(std::move(ticket));
+  }
+
+  // The same with the refusal as a value. `not_in_transaction` also makes the transaction
+  // rollback-only: there is none any more.
+  [[nodiscard]] Ticket try_add(Message message) {
+    Ticket ticket = template_.outbox_.add(template_.connection_, message);
+    if (ticket.result == AddResult::added) {
+      template_.messages_.push_back({ticket.id, std::move(message)});
+    } else if (ticket.result == AddResult::not_in_transaction) {
+      template_.rollback_reason_ = ticket.text;
+    }
+    return ticket;
+  }
+
+  // The transaction will roll back, also when the code returns normally.
+  void set_rollback_only(std::string reason = "set_rollback_only was called") {
+    template_.rollback_reason_ = std::move(reason);
+  }
+
+  // Runs once, after the outermost commit, in order of registration. What it throws is dropped: the
+  // transaction has committed already.
+  void after_commit(std::function<void()> action) {
+    template_.after_commit_.push_back(std::move(action));
+  }
+
+  // Nothing of this transaction is sent in process, whatever its routes say.
+  void leave_to_relay() noexcept { template_.handover_ = Handover::leave_to_relay; }
+
+ private:
+  friend class TransactionTemplate<Connection>;
+  explicit Transaction(TransactionTemplate<Connection>& owner) : template_(owner) {}
+  TransactionTemplate<Connection>& template_;
+};
+
+// One local transaction around business code.
+//
+//   auto placed = transactions.execute([&](auto& tx) {
+//     create_order(tx.connection(), order);
+//     tx.add(order_placed(order));
+//   });
+//
+// **Guarantee**: commits when the code returns, rolls back when it throws or asked for it; messages
+// are handed to the dispatcher only after a commit that was answered "committed", and nobody waits
+// for a broker while a template has another transaction open on this thread. A transaction that the
+// database ended on its own is rolled_back, whatever the code returned. A nested execute() joins;
+// an exception that leaves a nested one rolls the whole back, even if the outer code catches it.
+// execute_nested() sets a savepoint instead: its rollback takes its messages and actions along.
+// **Ownership**: borrows the connection, the outbox and the dispatcher (null: the relay takes every
+// row).
+// **Errors**: the code's exception is rethrown after the rollback. A COMMIT that the database
+// refused is the driver's exception, after the rollback. std::logic_error for a connection with an
+// open transaction, and for execute_nested() outside execute().
+// **Thread safety**: as the connection's: one thread at a time.
+template <TransactionalConnection Connection>
+class TransactionTemplate {
+  using Adapter = transaction_adapter<Connection>;
+  template <class F>
+  using ResultOf = std::decay_t<std::invoke_result_t<F, Transaction<Connection>&>>;
+
+ public:
+  TransactionTemplate(Connection& connection, const Outbox& outbox,
+                      Dispatcher* dispatcher = nullptr)
+      : connection_(connection), outbox_(outbox), dispatcher_(dispatcher) {}
+  TransactionTemplate(const TransactionTemplate&) = delete;
+  TransactionTemplate& operator=(const TransactionTemplate&) = delete;
+
+  template <class F>
+  auto execute(F&& code) -> Outcome<ResultOf<F>> {
+    if (depth_ > 0) return join(std::forward<F>(code));
+    if (Adapter::status(connection_) == TransactionStatus::open) {
+      throw std::logic_error(
+          "the connection already has an open transaction (end it first: a template begins its "
+          "own)");
+    }
+    forget();
+    Adapter::begin(connection_);
+    open_.emplace(connection_identity(connection_));
+    Outcome<ResultOf<F>> outcome;
+    try {
+      call(outcome, std::forward<F>(code));
+    } catch (...) {
+      roll_back_quietly();
+      throw;
+    }
+    finish(outcome);
+    return outcome;
+  }
+
+  // Inside execute(): a part that can roll back alone.
+  template <class F>
+  auto execute_nested(F&& code) -> Outcome<ResultOf<F>> {
+    if (depth_ == 0) throw std::logic_error("execute_nested() belongs inside execute()");
+    const std::string name = "waybill_" + std::to_string(depth_);
+    Adapter::savepoint(connection_, name);
+    const Mark mark{messages_.size(), after_commit_.size(),
+                    std::exchange(rollback_reason_, std::nullopt)};
+    Outcome<ResultOf<F>> outcome;
+    try {
+      call(outcome, std::forward<F>(code));
+    } catch (...) {
+      undo(name, mark);
+      throw;
+    }
+    if (!rollback_reason_ && Adapter::status(connection_) == TransactionStatus::idle) {
+      rollback_reason_ = kEndedSilently;
+    }
+    if (rollback_reason_) {
+      refuse(outcome, *rollback_reason_);
+      undo(name, mark);
+      return outcome;
+    }
+    rollback_reason_ = mark.rollback_reason;
+    Adapter::release(connection_, name);
+    return outcome;
+  }
+
+ private:
+  friend class Transaction<Connection>;
+
+  static constexpr const char* kEndedSilently =
+      "the database ended the transaction on its own, before COMMIT (full disk, I/O error or "
+      "deadlock): start again";
+
+  // What an inner part's rollback goes back to.
+  struct Mark {
+    std::size_t messages;
+    std::size_t actions;
+    std::optional<std::string> rollback_reason;
+  };
+
+  template <class R, class F>
+  void call(Outcome<R>& outcome, F&& code) {
+    struct Depth {
+      explicit Depth(int& depth) : value(depth) { ++value; }
+      ~Depth() { --value; }
+      Depth(const Depth&) = delete;
+      Depth& operator=(const Depth&) = delete;
+      int& value;
+    } const depth(depth_);
+    Transaction<Connection> transaction(*this);
+    if constexpr (std::is_void_v<R>) {
+      std::forward<F>(code)(transaction);
+      outcome.value.emplace();
+    } else {
+      outcome.value.emplace(std::forward<F>(code)(transaction));
+    }
+    outcome.state = TransactionState::committed;  // unless what follows says otherwise
+  }
+
+  template <class R>
+  static void refuse(Outcome<R>& outcome, std::string reason,
+                     TransactionState state = TransactionState::rolled_back) {
+    outcome.value.reset();
+    outcome.state = state;
+    outcome.reason = std::move(reason);
+  }
+
+  template <class F>
+  auto join(F&& code) -> Outcome<ResultOf<F>> {
+    Outcome<ResultOf<F>> outcome;
+    try {
+      call(outcome, std::forward<F>(code));
+    } catch (...) {
+      if (!rollback_reason_) rollback_reason_ = "a nested part failed with an exception";
+      throw;
+    }
+    if (rollback_reason_) refuse(outcome, *rollback_reason_);
+    return outcome;
+  }
+
+  // Ends the transaction after the business code returned.
+  template <class R>
+  void finish(Outcome<R>& outcome) {
+    if (Adapter::status(connection_) == TransactionStatus::idle && !rollback_reason_) {
+      rollback_reason_ = kEndedSilently;
+    }
+    if (rollback_reason_) {
+      refuse(outcome, *rollback_reason_);
+      roll_back_quietly();
+      return;
+    }
+    const Steady commit_sent = std::chrono::steady_clock::now();
+    CommitAnswer answer = CommitAnswer::unknown;
+    try {
+      answer = Adapter::commit(connection_);
+    } catch (...) {
+      roll_back_quietly();
+      throw;
+    }
+    if (answer == CommitAnswer::committed) {
+      hand_over(commit_sent);
+      return;
+    }
+    if (answer == CommitAnswer::unknown) {
+      refuse(outcome,
+             "the answer to COMMIT was lost (settle it with resolve_unknown on a new connection, "
+             "or repeat the request with the same identifier)",
+             TransactionState::unknown);
+      for (const CommittedMessage& added : messages_) {
+        const Message& message = added.message;
+        outcome.added.push_back(
+            {added.id, {message.biz_type, message.message_type, message.identifier}});
+      }
+    } else {
+      refuse(outcome, "the database answered COMMIT with a rollback (start again)");
+    }
+    forget();
+  }
+
+  void hand_over(Steady commit_sent) noexcept {
+    std::vector<CommittedMessage> messages = std::move(messages_);
+    const std::vector<std::function<void()>> actions = std::move(after_commit_);
+    Handover handover = handover_;
+    forget();
+    if (handover == Handover::as_routed && OpenTransaction::any()) handover = Handover::no_wait;
+    if (dispatcher_ != nullptr && !messages.empty()) {
+      dispatcher_->committed(std::move(messages), commit_sent, handover);
+    }
+    for (const auto& action : actions) {
+      try {
+        action();
+      } catch (...) {  // NOLINT(bugprone-empty-catch): documented at after_commit
+      }
+    }
+  }
+
+  void undo(const std::string& savepoint, const Mark& mark) {
+    messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(mark.messages),
+                    messages_.end());
+    after_commit_.erase(after_commit_.begin() + static_cast<std::ptrdiff_t>(mark.actions),
+                        after_commit_.end());
+    rollback_reason_ = mark.rollback_reason;
+    if (Adapter::status(connection_) == TransactionStatus::idle) {
+      rollback_reason_ = kEndedSilently;
+      return;
+    }
+    try {
+      Adapter::rollback_to(connection_, savepoint);
+      Adapter::release(connection_, savepoint);
+    } catch (...) {
+      rollback_reason_ = "the rollback of a nested part failed";
+    }
+  }
+
+  // The cause of the rollback matters more than trouble with it; a connection that cannot roll back
+  // is broken anyway.
+  void roll_back_quietly() noexcept {
+    try {
+      Adapter::rollback(connection_);
+    } catch (...) {  // NOLINT(bugprone-empty-catch)
+    }
+    forget();
+  }
+
+  void forget() noexcept {
+    messages_.clear();
+    after_commit_.clear();
+    rollback_reason_.reset();
+    handover_ = Handover::as_routed;
+    open_.reset();
+  }
+
+  Connection& connection_;
+  const Outbox& outbox_;
+  Dispatcher* dispatcher_;
+  int depth_ = 0;
+  std::optional<OpenTransaction> open_;
+  std::vector<CommittedMessage> messages_;
+  std::vector<std::function<void()>> after_commit_;
+  std::optional<std::string> rollback_reason_;
+  Handover handover_ = Handover::as_routed;
+};
+
+}  // namespace waybill

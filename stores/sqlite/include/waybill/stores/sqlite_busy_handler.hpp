@@ -1,0 +1,2 @@
+#pragma once
+#include "waybill/drivers/sqlite_busy_handler.hpp"

@@ -1,0 +1,148 @@
+#include <span>
+
+#include "row_writer.hpp"
+#include "rows.hpp"
+#include "sessions.hpp"
+#include "sql.hpp"
+
+namespace waybill::sqlite {
+namespace {
+
+class SqliteRelaySession final : public RelaySession {
+ public:
+  explicit SqliteRelaySession(const Options& options) : connection_(options, OpenMode::existing) {
+    verify(connection_, options, SchemaPart::producer);
+  }
+
+  Result<std::vector<Route>> routes() override {
+    return guarded([&] { return read_routes(connection_); });
+  }
+
+  Result<std::int64_t> routes_version() override {
+    return guarded([&] {
+      Query query = connection_.query(sql::kRoutesVersion);
+      query.step();
+      return query.number(0);
+    });
+  }
+
+  Result<std::vector<std::string>> types_present(Lane lane) override {
+    return guarded([&] {
+      std::vector<std::string> types;
+      Query query = connection_.query(lane == Lane::fresh     ? sql::kTypesFresh
+                                      : lane == Lane::overdue ? sql::kTypesOverdue
+                                                              : sql::kTypesDue);
+      while (query.step()) types.push_back(query.text(0));
+      return types;
+    });
+  }
+
+  Result<LanePage> read(const LaneRead& spec) override {
+    return guarded([&] { return read_lane(spec); });
+  }
+
+  Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
+    return guarded([&] {
+      check_arrows(marks);
+      for (const Mark& mark : marks) {
+        if (is_judgement(mark.cause)) {
+          throw Failure{{Remedy::fix_call,
+                         "'" + std::string(to_string(mark.cause)) + "' is a judgement",
+                         "judgements go through judge(), under the lease"}};
+        }
+      }
+      if (marks.empty()) return std::vector<Marked>{};
+      return connection_.write([&] {
+        std::vector<Marked> results;
+        results.reserve(marks.size());
+        for (const Mark& mark : marks) results.push_back(apply(connection_, mark, nullptr));
+        return results;
+      });
+    });
+  }
+
+  Result<std::optional<std::vector<Marked>>> judge(const Lease& lease,
+                                                   std::span<const Mark> marks) override {
+    return guarded([&]() -> std::optional<std::vector<Marked>> {
+      check_arrows(marks);
+      return connection_.write([&]() -> std::optional<std::vector<Marked>> {
+        const LeaseView now = read_lease(connection_);
+        if (now.fence != lease.fence || now.holder.empty()) return std::nullopt;
+        std::vector<Marked> results;
+        results.reserve(marks.size());
+        for (const Mark& mark : marks) results.push_back(apply(connection_, mark, &lease));
+        return results;
+      });
+    });
+  }
+
+  Result<LeaseView> lease() override {
+    return guarded([&] { return read_lease(connection_); });
+  }
+
+  Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
+    return guarded([&] {
+      return connection_.write([&]() -> std::optional<Lease> {
+        Query query = connection_.query(sql::kTake);
+        query.bind(holder).bind(static_cast<std::int64_t>(seen.fence));
+        query.bind(static_cast<std::int64_t>(seen.counter)).bind(seen.holder);
+        if (query.run() != 1) return std::nullopt;
+        return Lease{seen.fence + 1, 0};
+      });
+    });
+  }
+
+  Result<std::optional<Lease>> renew(const Lease& lease) override {
+    return guarded([&] {
+      return connection_.write([&]() -> std::optional<Lease> {
+        Query query = connection_.query(sql::kRenew);
+        if (!query.bind(static_cast<std::int64_t>(lease.fence)).step()) return std::nullopt;
+        return Lease{lease.fence, static_cast<std::uint64_t>(query.number(0))};
+      });
+    });
+  }
+
+  Status release(const Lease& lease) override {
+    return guarded([&] {
+      connection_.write([&] {
+        connection_.query(sql::kRelease).bind(static_cast<std::int64_t>(lease.fence)).run();
+      });
+    });
+  }
+
+ private:
+  LanePage read_lane(const LaneRead& spec) {
+    LanePage page;
+    {
+      Query now = connection_.query(sql::kNow);
+      now.step();
+      page.now = parse_time(now.text(0));
+    }
+    const std::string after = format_time(spec.after.at);
+    const std::string deadline = modifier(-spec.overdue_after);
+    Query query = connection_.query(spec.lane == Lane::fresh     ? sql::kReadFresh
+                                    : spec.lane == Lane::overdue ? sql::kReadOverdue
+                                                                 : sql::kReadDue);
+    query.bind(spec.message_type).bind(spec.after.id).bind(std::int64_t{spec.rows_max});
+    if (spec.lane != Lane::fresh) query.bind(after);
+    if (spec.lane == Lane::overdue) query.bind(deadline);
+    std::size_t bytes = 0;
+    while (query.step()) {
+      page.rows.push_back(read_row(query));
+      bytes += page.rows.back().content.size();
+      if (bytes >= spec.bytes_max) return page;
+    }
+    page.exhausted = page.rows.size() < spec.rows_max;
+    return page;
+  }
+
+  Connection connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<RelaySession> make_relay_session(const Options& options) {
+  return std::make_unique<SqliteRelaySession>(options);
+}
+
+}  // namespace waybill::sqlite
