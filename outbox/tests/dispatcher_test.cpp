@@ -396,6 +396,7 @@ TEST_F(DispatcherTest, many_threads_send_each_message_once) {
   constexpr int kOrders = 50;
   std::latch together(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       const Sqlite own = shop.open();

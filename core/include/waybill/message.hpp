@@ -49,9 +49,10 @@ struct Message {
   std::string message_type;  // event name, decides the route; 1…128 characters
   std::string biz_type;      // business domain; 1…64 characters
   std::string identifier;  // idempotency number (幂等号); 1…128 characters, compared as bytes
-  Content content;         // at most the outbox's content_bytes_max
-  std::string key;  // partition and order key; empty = none; at most 256 bytes; needs `headers`
-  std::string traceparent;  // W3C trace context, passed through; empty = none; needs `headers`
+  Content content = {};    // at most the outbox's content_bytes_max
+  std::string key =
+      {};  // partition and order key; empty = none; at most 256 bytes; needs `headers`
+  std::string traceparent = {};  // W3C trace context, passed through; empty = none; needs `headers`
 };
 
 // True if `text` is valid UTF-8 (RFC 3629: no surrogates, no overlong forms) without a NUL byte.

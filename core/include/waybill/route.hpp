@@ -19,7 +19,7 @@ struct Route {
   std::string message_type;  // exact type, or "*" for every type without a route of its own
   std::string
       destination;  // name of a broker topic or exchange; configuration maps it to an address
-  std::vector<std::string> consumers;  // required consumers; names of 1…64 of [A-Za-z0-9._-]
+  std::vector<std::string> consumers = {};  // required consumers; names of 1…64 of [A-Za-z0-9._-]
   Millis confirm_deadline = std::chrono::seconds(30);  // 100 ms … 24 h
   Ordering ordering = Ordering::none;
   Dispatch dispatch = Dispatch::relay;

@@ -41,6 +41,18 @@ class SqliteRelaySession final : public RelaySession {
     return guarded([&] { return read_lane(spec); });
   }
 
+  Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
+    return guarded([&] {
+      std::vector<ConsumerProgress> consumers;
+      Query query = connection_.query(sql::kConsumerProgress);
+      while (query.step()) {
+        consumers.push_back({query.text(0), query.text(1), parse_time(query.text(2)),
+                             std::chrono::seconds(query.number(3))});
+      }
+      return std::optional(std::move(consumers));
+    });
+  }
+
   Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
     return guarded([&] {
       check_arrows(marks);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -67,8 +68,8 @@ class Transaction {
   }
 
   // The transaction will roll back, also when the code returns normally.
-  void set_rollback_only(std::string reason = "set_rollback_only was called") {
-    template_.rollback_reason_ = std::move(reason);
+  void set_rollback_only(std::string_view reason = "set_rollback_only was called") {
+    template_.rollback_reason_.emplace(reason);
   }
 
   // Runs once, after the outermost commit, in order of registration. What it throws is dropped: the
@@ -202,11 +203,11 @@ class TransactionTemplate {
   }
 
   template <class R>
-  static void refuse(Outcome<R>& outcome, std::string reason,
+  static void refuse(Outcome<R>& outcome, std::string_view reason,
                      TransactionState state = TransactionState::rolled_back) {
     outcome.value.reset();
     outcome.state = state;
-    outcome.reason = std::move(reason);
+    outcome.reason = reason;
   }
 
   template <class F>

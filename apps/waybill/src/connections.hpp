@@ -1,0 +1,40 @@
+// From configured addresses to open stores and publishers.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config.hpp"
+#include "waybill/brokers/embedded.hpp"
+#include "waybill/error.hpp"
+#include "waybill/message_store.hpp"
+#include "waybill/publisher.hpp"
+#include "waybill/stores/sqlite.hpp"
+
+namespace waybill::cli {
+
+// The error with the file's name in front, if it does not tell it already.
+[[nodiscard]] Error about_file(const std::string& path, const Error& error);
+
+// The configured store's options. **Errors**: fix_call when no store is configured.
+[[nodiscard]] Result<sqlite::Options> store_options(const Config& config);
+
+// **Errors**: fix_call when the file is missing or is no waybill database, retry when it is busy.
+[[nodiscard]] Result<std::unique_ptr<MessageStore>> open_store(const Config& config);
+
+// A store and one console session on it.
+struct Console {
+  std::unique_ptr<MessageStore> store;
+  std::unique_ptr<ConsoleSession> session;
+};
+[[nodiscard]] Result<Console> open_console(const Config& config);
+
+// The options of the queue that stands behind a destination's name.
+// **Errors**: fix_call when nothing is configured for it.
+[[nodiscard]] Result<embedded::Options> queue_options(const Config& config,
+                                                      std::string_view destination);
+
+// Opens publishers as the configuration maps destinations to addresses. Copies what it needs.
+[[nodiscard]] OpenPublisher publishers_of(const Config& config);
+
+}  // namespace waybill::cli

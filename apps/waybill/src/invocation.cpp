@@ -1,0 +1,48 @@
+#include "invocation.hpp"
+
+#include <fmt/format.h>
+
+namespace waybill::cli {
+
+CLI::App& add_command(CLI::App& group, Invocation& invocation, const std::string& name,
+                      const std::string& description, const HelpTexts& help) {
+  CLI::App& command = *group.add_subcommand(name, description);
+  command
+      .add_option("--config", invocation.config_file,
+                  "Configuration file (default: WAYBILL_CONFIG, else ./waybill.toml if present)")
+      ->type_name("FILE");
+  command.add_flag("--json", invocation.json, "Print the answer as one JSON document");
+  command.footer(fmt::format(
+      "\nExample:\n  {}\n\nExit codes: {}; 2 usage or configuration; 3 unavailable, try again; "
+      "4 in doubt, look first.",
+      help.example, help.exit_codes));
+  return command;
+}
+
+void add_setting_flag(CLI::App& command, Invocation& invocation, const std::string& flag,
+                      const std::string& setting, const std::string& type,
+                      const std::string& description) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [&invocation, flag, setting](const std::string& value) {
+            invocation.flags.push_back({setting, flag, value});
+          },
+          description)
+      ->type_name(type);
+}
+
+void add_store_flags(CLI::App& command, Invocation& invocation) {
+  add_setting_flag(command, invocation, "--store", "store.url", "URL",
+                   "Database with the message table: sqlite:///absolute/path");
+  add_setting_flag(command, invocation, "--table", "store.table", "NAME",
+                   "Message table (default: local_message)");
+}
+
+CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {
+  CLI::App& group = *app.add_subcommand(name, description);
+  group.require_subcommand(1);
+  return group;
+}
+
+}  // namespace waybill::cli

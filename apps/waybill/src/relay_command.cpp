@@ -1,0 +1,189 @@
+// `waybill relay`: publishes what is due until it is told to stop, or once.
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/json/object.hpp>
+#include <memory>
+#include <optional>
+
+#include "commands.hpp"
+#include "confirm_service.hpp"
+#include "connections.hpp"
+#include "duration.hpp"
+#include "exit_code.hpp"
+#include "program_log.hpp"
+#include "waybill/relay/runner.hpp"
+
+namespace waybill::cli {
+namespace {
+
+// Blocks the signals that steer the relay, for this thread and all that it starts later.
+class SteeringSignals {
+ public:
+  SteeringSignals() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  }
+
+  [[nodiscard]] int wait() const {
+    int signal = 0;
+    while (sigwait(&signals_, &signal) != 0) {
+    }
+    return signal;
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+std::string holder_of(const Config& config) {
+  if (!config.relay.holder.empty()) return config.relay.holder;
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+  return fmt::format("{}:{}", host.data(), getpid());
+}
+
+// Leaves the library's default where nothing is configured.
+template <class Option, class Configured>
+void set(Option& option, const std::optional<Configured>& configured) {
+  if (configured) option = static_cast<Option>(*configured);
+}
+
+relay::RunnerOptions runner_options(const Config& config, LogSink log) {
+  relay::RunnerOptions options;
+  options.holder = holder_of(config);
+  options.log = std::move(log);
+  options.doorbell = config.relay.doorbell;
+  set(options.sessions, config.relay.sessions);
+  relay::EngineOptions& engine = options.engine;
+  set(engine.ttl, config.relay.ttl);
+  set(engine.grace, config.relay.grace);
+  set(engine.window, config.relay.window);
+  set(engine.window_bytes, config.relay.window_bytes);
+  set(engine.retry_first, config.relay.retry_first);
+  set(engine.retry_max, config.relay.retry_max);
+  set(engine.refusals_max, config.relay.refusals_max);
+  set(engine.poll_idle, config.relay.poll_idle);
+  return options;
+}
+
+Result<int> run_once(const Config& config, Output& output) {
+  const Result<std::unique_ptr<MessageStore>> store = open_store(config);
+  if (!store) return store.error();
+  const SteadyClock clock;
+  relay::Runner runner(**store, publishers_of(config), clock,
+                       runner_options(config, make_program_log(config.log.level)));
+  const Result<relay::OnceReport> report = runner.run_once(config.relay.once_timeout);
+  if (!report) return report.error();
+  if (output.json()) {
+    output.document(boost::json::object{{"published", report->published},
+                                        {"marked", report->marked},
+                                        {"refused", report->refused},
+                                        {"left", report->left},
+                                        {"fenced", report->fenced}});
+  } else {
+    output.line(fmt::format("published {}, marked {}, refused {}, left {}", report->published,
+                            report->marked, report->refused, report->left));
+  }
+  if (report->fenced) return kExitUnavailable;
+  return report->left == 0 ? kExitOk : kExitFindings;
+}
+
+// Serves signals until one of them says stop.
+void steer(const SteeringSignals& signals, ConfirmService* confirmations, const LogSink& log) {
+  while (true) {
+    const int signal = signals.wait();
+    if (signal != SIGHUP) {
+      log(LogLevel::info, fmt::format("stopping on {}", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+      return;
+    }
+    if (confirmations != nullptr) {
+      confirmations->reload();
+    } else {
+      log(LogLevel::info, "SIGHUP: no keys to reload, confirm.listen is not configured");
+    }
+  }
+}
+
+// Starts the endpoint if it is configured, else answers nothing.
+Result<std::unique_ptr<ConfirmService>> start_confirmations(const Config& config,
+                                                            MessageStore& store,
+                                                            const LogSink& log) {
+  if (config.confirm.listen.empty()) return std::unique_ptr<ConfirmService>();
+  auto service = std::make_unique<ConfirmService>(store, config.confirm, log);
+  const Result<std::uint16_t> port = service->start();
+  if (!port) return port.error();
+  const std::string_view listen = config.confirm.listen;
+  log(LogLevel::info, fmt::format("confirmations on http://{}:{}{}",
+                                  listen.substr(0, listen.rfind(':')), *port, confirm::kPath));
+  return service;
+}
+
+// Says what is left behind and answers the exit code.
+int conclude(const relay::RunnerStats& stats, Output& output, const LogSink& log) {
+  const bool flushed = stats.in_flight == 0;
+  if (output.json()) {
+    output.document(boost::json::object{{"published", stats.published},
+                                        {"marked", stats.marked},
+                                        {"refused", stats.refused},
+                                        {"dead", stats.dead},
+                                        {"in_flight", stats.in_flight},
+                                        {"flushed", flushed}});
+  }
+  log(flushed ? LogLevel::info : LogLevel::warning,
+      fmt::format("stopped: published {}, marked {}, {}", stats.published, stats.marked,
+                  flushed ? std::string("everything flushed")
+                          : fmt::format("{} in flight, left to the next relay", stats.in_flight)));
+  return flushed ? kExitOk : kExitInDoubt;
+}
+
+Result<int> run_until_stopped(const Config& config, Output& output) {
+  const SteeringSignals signals;
+  const LogSink log = make_program_log(config.log.level);
+  const Result<std::unique_ptr<MessageStore>> store = open_store(config);
+  if (!store) return store.error();
+  const Result<std::unique_ptr<ConfirmService>> confirmations =
+      start_confirmations(config, **store, log);
+  if (!confirmations) return confirmations.error();
+  const SteadyClock clock;
+  const relay::RunnerOptions options = runner_options(config, log);
+  relay::Runner runner(**store, publishers_of(config), clock, options);
+  if (const Status status = runner.start(); !status) return status.error();
+  log(LogLevel::info,
+      fmt::format("relaying {} of {} as {}", config.store.table, config.store.url, options.holder));
+  steer(signals, confirmations->get(), log);
+  runner.stop(config.relay.stop_timeout);
+  return conclude(runner.stats(), output, log);
+}
+
+}  // namespace
+
+void add_relay_command(CLI::App& app, Invocation& invocation) {
+  CLI::App& command =
+      add_command(app, invocation, "relay", "Publish what is due, until SIGTERM or once",
+                  {"waybill relay --once --json --store sqlite:///var/lib/shop/orders.db "
+                   "--queue queue:///var/lib/shop/queue.db",
+                   "0 everything flushed; 1 rows are left (--once)"});
+  const auto once = std::make_shared<bool>(false);  // between flag and callback
+  command.add_flag("--once", *once, "Publish what can be published now, answer and end");
+  add_store_flags(command, invocation);
+  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
+                   "Queue of every destination without its own: queue:///absolute/path");
+  add_setting_flag(command, invocation, "--listen", "confirm.listen", "ADDRESS",
+                   "Serve the confirmation endpoint there, as 127.0.0.1:8081");
+  add_setting_flag(command, invocation, "--keys-file", "confirm.keys_file", "FILE",
+                   "Keys of the consumers that may confirm");
+  add_setting_flag(command, invocation, "--log-level", "log.level", "LEVEL",
+                   "debug, info, warning or alarm");
+  command.callback([&invocation, once] {
+    invocation.run = [once](const Config& config, Output& output) {
+      return *once ? run_once(config, output) : run_until_stopped(config, output);
+    };
+  });
+}
+
+}  // namespace waybill::cli

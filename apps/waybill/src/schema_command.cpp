@@ -1,0 +1,116 @@
+// `waybill schema`: prints, applies and checks the tables.
+#include <fmt/format.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "commands.hpp"
+#include "connections.hpp"
+#include "exit_code.hpp"
+#include "suggestion.hpp"
+
+namespace waybill::cli {
+namespace {
+
+Result<sqlite::SchemaPart> parse_part(const std::string& name) {
+  if (name == "producer") return sqlite::SchemaPart::producer;
+  if (name == "consumer") return sqlite::SchemaPart::consumer;
+  const std::string known[] = {"producer", "consumer"};
+  return Error{Remedy::fix_call, fmt::format("--part: unknown part '{}'", name),
+               suggest(name, known)};
+}
+
+Result<int> print(const std::string& part_name, const Config& config, Output& output) {
+  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  if (!part) return part.error();
+  const std::string sql = sqlite::print_schema(*part, config.store.table);
+  if (output.json()) {
+    output.document(boost::json::object{{"part", part_name}, {"sql", sql}});
+  } else {
+    output.line(sql);
+  }
+  return kExitOk;
+}
+
+Result<int> apply(const std::string& part_name, const Config& config, Output& output) {
+  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  if (!part) return part.error();
+  const Result<sqlite::Options> options = store_options(config);
+  if (!options) return options.error();
+  const Result<sqlite::SchemaApplied> applied = sqlite::apply_schema(*options, *part);
+  if (!applied) return about_file(options->path, applied.error());
+  if (output.json()) {
+    boost::json::array done;
+    for (const std::string& step : applied->done) done.emplace_back(step);
+    output.document(boost::json::object{{"part", part_name},
+                                        {"version_before", applied->version_before},
+                                        {"version_after", applied->version_after},
+                                        {"done", std::move(done)}});
+    return kExitOk;
+  }
+  for (const std::string& step : applied->done) output.line(step);
+  output.line(fmt::format("{} schema: version {} (was {})", part_name, applied->version_after,
+                          applied->version_before));
+  return kExitOk;
+}
+
+Result<int> check(const std::string& part_name, const Config& config, Output& output) {
+  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  if (!part) return part.error();
+  const Result<sqlite::Options> options = store_options(config);
+  if (!options) return options.error();
+  const Result<std::vector<sqlite::SchemaFinding>> findings = sqlite::check_schema(*options, *part);
+  if (!findings) return about_file(options->path, findings.error());
+  if (output.json()) {
+    boost::json::array items;
+    for (const sqlite::SchemaFinding& finding : *findings) {
+      items.push_back({{"fatal", finding.fatal},
+                       {"text", json_text(finding.text)},
+                       {"statement", finding.statement}});
+    }
+    output.document(boost::json::object{{"part", part_name}, {"findings", std::move(items)}});
+  } else {
+    for (const sqlite::SchemaFinding& finding : *findings) {
+      output.line(
+          fmt::format("{}: {}", finding.fatal ? "fatal" : "reduced", printable(finding.text)));
+      if (!finding.statement.empty()) output.line("  " + finding.statement);
+    }
+    if (findings->empty()) output.line(fmt::format("{} schema: complete", part_name));
+  }
+  return findings->empty() ? kExitOk : kExitFindings;
+}
+
+using Run = Result<int> (*)(const std::string& part, const Config&, Output&);
+
+CLI::App& add(CLI::App& group, Invocation& invocation, const std::string& name,
+              const std::string& description, const HelpTexts& help, Run run) {
+  CLI::App& command = add_command(group, invocation, name, description, help);
+  const auto part = std::make_shared<std::string>("producer");  // between flag and callback
+  command
+      .add_option("--part", *part, "producer: message table and what goes with it; consumer: inbox")
+      ->type_name("producer|consumer")
+      ->capture_default_str();
+  add_store_flags(command, invocation);
+  command.callback([&invocation, part, run] {
+    invocation.run = [part, run](const Config& config, Output& output) {
+      return run(*part, config, output);
+    };
+  });
+  return command;
+}
+
+}  // namespace
+
+void add_schema_commands(CLI::App& app, Invocation& invocation) {
+  CLI::App& group = add_group(app, "schema", "Print, apply and check the tables");
+  add(group, invocation, "print", "Print the SQL of the tables (SQLite)",
+      {"waybill schema print --part consumer", "0 printed"}, print);
+  add(group, invocation, "apply", "Create what is missing; safe to repeat",
+      {"waybill schema apply --store sqlite:///var/lib/shop/orders.db", "0 applied"}, apply);
+  add(group, invocation, "check", "Say what the tables lack, with the statements",
+      {"waybill schema check --store sqlite:///var/lib/shop/orders.db",
+       "0 complete; 1 findings, each fatal or a reduced guarantee"},
+      check);
+}
+
+}  // namespace waybill::cli

@@ -1,0 +1,203 @@
+// The demo: orders in all three dispatch modes while processes are killed and answers are lost,
+// the naive service beside it, and an audit of both.
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "report.hpp"
+#include "stage.hpp"
+
+namespace demo {
+namespace {
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr const char* kModes[] = {"sync", "async", "relay"};
+constexpr double kOrdersPerSecond = 50;
+constexpr int kAuditPatienceSeconds = 60;
+constexpr int kNaivePatienceSeconds = 3;
+
+volatile sig_atomic_t g_interrupted = 0;
+
+struct DemoOptions {
+  std::uint32_t orders = 2000;
+  std::uint64_t seed = 0;
+  std::string json;
+  bool keep = false;
+  std::string programs;
+  std::string waybill;
+};
+
+// A folder of its own, removed at the end unless it shall be kept.
+class Folder {
+ public:
+  explicit Folder(bool keep) : keep_(keep) {
+    std::string name = std::filesystem::temp_directory_path() / "waybill-demo-XXXXXX";
+    if (!::mkdtemp(name.data())) throw std::runtime_error("cannot create the folder " + name);
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    if (!keep_) std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  bool keep_;
+  std::filesystem::path path_;
+};
+
+// Kills at random moments, 1 to 2.6 s apart.
+class Killer {
+ public:
+  explicit Killer(std::uint64_t seed) : random_(seed) { plan(); }
+  void tick(Stage& stage) {
+    if (steady_clock::now() < next_) return;
+    stage.kill_one(random_);
+    plan();
+  }
+
+ private:
+  void plan() {
+    next_ =
+        steady_clock::now() + milliseconds(std::uniform_int_distribution<int>(1000, 2600)(random_));
+  }
+  std::mt19937_64 random_;
+  SteadyTime next_;
+};
+
+class Progress {
+ public:
+  explicit Progress(std::uint32_t orders) : orders_(orders) {}
+  void tell(const Stage& stage, const char* mode, bool now = false) {
+    const auto time = steady_clock::now();
+    if (!now && time < next_) return;
+    next_ = time + std::chrono::seconds(2);
+    const std::uint64_t answered = stage.answered();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time - start_).count();
+    std::printf("[%3d%%] %-5s  %5llu of %u orders answered, %3d kills, %3lld s\n",
+                static_cast<int>(answered * 100 / orders_), mode,
+                static_cast<unsigned long long>(answered), orders_, stage.kills(),
+                static_cast<long long>(seconds));
+    std::fflush(stdout);
+  }
+
+ private:
+  std::uint32_t orders_;
+  SteadyTime start_ = steady_clock::now();
+  SteadyTime next_{};
+};
+
+void play(Stage& stage, const DemoOptions& options) {
+  Killer killer(options.seed);
+  Progress progress(options.orders);
+  std::uint32_t placed = 0;
+  for (std::uint32_t i = 0; i < std::size(kModes); ++i) {
+    const std::uint32_t until =
+        options.orders * (i + 1) / static_cast<std::uint32_t>(std::size(kModes));
+    stage.set_mode(kModes[i]);
+    stage.start_loads(kModes[i], until - placed, kOrdersPerSecond);
+    placed = until;
+    while (!stage.loads_done()) {
+      if (g_interrupted) throw std::runtime_error("interrupted");
+      stage.tick();
+      killer.tick(stage);
+      progress.tell(stage, kModes[i]);
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+    progress.tell(stage, kModes[i], true);
+  }
+}
+
+int run(const DemoOptions& options) {
+  const Folder folder(options.keep);
+  std::printf("waybill demo: %u orders, seed %llu, in %s\n", options.orders,
+              static_cast<unsigned long long>(options.seed), folder.path().c_str());
+  std::printf(
+      "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
+      kLoseAck, kLosePublish, kLoseConfirmation);
+  StageOptions stage_options;
+  stage_options.programs = options.programs;
+  stage_options.waybill = options.waybill;
+  stage_options.folder = folder.path();
+  stage_options.seed = options.seed;
+  Stage stage(stage_options);
+  stage.open();
+  play(stage, options);
+  std::printf("all orders answered; waiting until every message is finished\n");
+  std::fflush(stdout);
+  Report report;
+  report.waybill = stage.audit("waybill", kAuditPatienceSeconds);
+  report.naive = stage.audit("naive", kNaivePatienceSeconds);
+  print_table(report);
+  if (!options.json.empty()) write_json(report, options.json);
+  const std::vector<std::string> surprises = stage.surprises();
+  for (const std::string& surprise : surprises) std::printf("unexpected: %s\n", surprise.c_str());
+  const bool clean = is_clean(report.waybill) && surprises.empty();
+  std::printf("%s\n", clean ? "waybill: every committed order has its points, once"
+                            : "waybill: SOMETHING IS WRONG");
+  if (!clean && !options.keep)
+    std::printf("repeat with --seed %llu --keep to look at the files\n",
+                static_cast<unsigned long long>(options.seed));
+  return clean ? 0 : 1;
+}
+
+void describe(CLI::App& app, DemoOptions& options) {
+  app.add_option("--orders", options.orders, "orders to place on each side")
+      ->check(CLI::Range(30, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "of orders, kills and losses; else a random one");
+  app.add_option("--json", options.json, "file for the result");
+  app.add_flag("--keep", options.keep, "keep databases and logs");
+  app.add_option("--programs", options.programs, "folder of order_service and the others");
+  app.add_option("--waybill", options.waybill, "the waybill program");
+}
+
+void find_programs(DemoOptions& options) {
+  const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  if (options.programs.empty()) options.programs = here;
+  if (options.waybill.empty())
+    options.waybill = here.parent_path().parent_path() / "apps" / "waybill" / "waybill";
+  for (const std::string& name : {options.programs + "/order_service", options.waybill})
+    if (::access(name.c_str(), X_OK) != 0) throw std::runtime_error("not built: " + name);
+}
+
+}  // namespace
+}  // namespace demo
+
+int main(int argc, char** argv) {
+  demo::DemoOptions options;
+  options.seed = std::random_device()();
+  CLI::App app(
+      "Places orders in all three dispatch modes while services are killed and answers are lost.\n"
+      "Exit code: 0 waybill kept its promise, 1 it did not, 2 the demo could not run.\n"
+      "Example: tools/demo --orders 2000 --seed 7 --json demo.json");
+  demo::describe(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  struct sigaction action = {};
+  action.sa_handler = [](int) { demo::g_interrupted = 1; };
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  try {
+    demo::find_programs(options);
+    return demo::run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "demo: %s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,229 @@
+#include "stage.hpp"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+namespace demo {
+namespace {
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr double kRollback = 0.08;
+constexpr double kRepeat = 0.08;
+constexpr double kBySql = 0.1;
+constexpr std::chrono::seconds kStartPatience{20};
+
+std::string random_secret() {
+  std::random_device device;
+  std::ostringstream secret;
+  for (int i = 0; i < 8; ++i) secret << std::hex << (device() | 0x10000000U);
+  return secret.str();
+}
+
+std::vector<std::string> join(std::vector<std::string> left,
+                              const std::vector<std::string>& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+}  // namespace
+
+Stage::Stage(StageOptions options)
+    : options_(std::move(options)),
+      order_("order service", file("order_service.log"), [this] { return order_command(); }),
+      relay_("relay", file("relay.log"), [this] { return relay_command(); }),
+      points_("points service", file("points_service.log"),
+              [this] { return points_command("waybill", true); }),
+      naive_order_("naive order service", file("naive_order_service.log"),
+                   [this] { return naive_command(); }),
+      naive_points_("naive points service", file("naive_points_service.log"),
+                    [this] { return points_command("naive", false); }) {}
+
+std::string Stage::file(const std::string& name) const {
+  return options_.folder / name;
+}
+
+std::string Stage::program(const std::string& name) const {
+  return options_.programs / name;
+}
+
+// Each start draws its faults anew.
+std::vector<std::string> Stage::faults(std::uint64_t salt) const {
+  return {"--fault-lose-ack", kLoseAck,       "--fault-lose-publish",
+          kLosePublish,       "--fault-seed", std::to_string(options_.seed + salt)};
+}
+
+// In the mode `relay` it runs a relay of its own too, so that one stands by for the other.
+std::vector<std::string> Stage::order_command() {
+  std::vector<std::string> command =
+      join({program("order_service"), "--db", file("waybill_orders.db"), "--queue",
+            file("waybill_queue.db"), "--create", "--dispatch", mode_, "--port", order_port_,
+            "--port-file", file("order_service.port"), "--key-file", file("points.key")},
+           faults(++starts_));
+  if (mode_ == "relay") command.push_back("--relay");
+  return command;
+}
+
+std::vector<std::string> Stage::naive_command() {
+  return join({program("naive_order_service"), "--db", file("naive_orders.db"), "--queue",
+               file("naive_queue.db"), "--port", naive_port_, "--port-file",
+               file("naive_order_service.port")},
+              faults(++starts_));
+}
+
+std::vector<std::string> Stage::relay_command() {
+  return {options_.waybill, "relay",
+          "--store",        "sqlite://" + file("waybill_orders.db"),
+          "--queue",        "queue://" + file("waybill_queue.db")};
+}
+
+std::vector<std::string> Stage::points_command(const std::string& side, bool confirms) {
+  std::vector<std::string> command = {program("points_service"),
+                                      "--db",
+                                      file(side + "_points.db"),
+                                      "--queue",
+                                      file(side + "_queue.db"),
+                                      "--create",
+                                      "--port",
+                                      "0",
+                                      "--port-file",
+                                      file(side + "_points_service.port")};
+  if (!confirms) return join(command, {"--no-inbox"});
+  return join(command,
+              {"--key-file", file("points.key"), "--confirm-url", "http://127.0.0.1:" + order_port_,
+               "--fault-lose-confirmation", kLoseConfirmation, "--fault-seed",
+               std::to_string(options_.seed + ++starts_)});
+}
+
+std::string Stage::wait_for_port(Service& service, const std::string& name) {
+  const auto until = steady_clock::now() + kStartPatience;
+  std::string port;
+  while (!(std::ifstream(file(name)) >> port)) {
+    service.tick();
+    if (!service.surprises().empty()) throw std::runtime_error(service.surprises().front());
+    if (steady_clock::now() >= until)
+      throw std::runtime_error("the " + service.name() + " does not start");
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return port;
+}
+
+void Stage::open() {
+  std::ofstream(file("points.key")) << "k1 points " << random_secret() << '\n';
+  order_.start();
+  naive_order_.start();
+  order_port_ = wait_for_port(order_, "order_service.port");
+  naive_port_ = wait_for_port(naive_order_, "naive_order_service.port");
+  relay_.start();
+  points_.start();
+  naive_points_.start();
+  static_cast<void>(wait_for_port(points_, "waybill_points_service.port"));
+  static_cast<void>(wait_for_port(naive_points_, "naive_points_service.port"));
+}
+
+void Stage::set_mode(const std::string& mode) {
+  if (mode == mode_) return;
+  mode_ = mode;
+  order_.restart();
+}
+
+void Stage::kill_one(std::mt19937_64& random) {
+  const milliseconds down(std::uniform_int_distribution<int>(50, 500)(random));
+  switch (std::uniform_int_distribution<int>(0, 2)(random)) {
+    case 0:
+      order_.kill(down);
+      naive_order_.kill(down);
+      break;
+    case 1:
+      points_.kill(down);
+      naive_points_.kill(down);
+      break;
+    default:
+      relay_.kill(down);
+  }
+}
+
+void Stage::tick() {
+  for (Service* service : {&order_, &relay_, &points_, &naive_order_, &naive_points_})
+    service->tick();
+}
+
+void Stage::start_load(const std::string& side, std::vector<std::string> arguments) {
+  const std::string told = file(side + "_told.tsv");
+  arguments =
+      join({program("load"), "--give-up", "60", "--rollback", std::to_string(kRollback), "--repeat",
+            std::to_string(kRepeat), "--seed", std::to_string(options_.seed), "--told", told},
+           arguments);
+  loads_.push_back({side, std::make_unique<Process>(arguments, file(side + "_load.log"))});
+}
+
+void Stage::start_loads(const std::string& phase, std::uint32_t orders, double rate) {
+  const auto by_sql =
+      std::max<std::uint32_t>(static_cast<std::uint32_t>(static_cast<double>(orders) * kBySql), 1);
+  const std::uint32_t by_http = std::max<std::uint32_t>(orders - by_sql, 1);
+  const auto arguments = [&](const std::string& prefix, std::uint32_t some) {
+    return std::vector<std::string>{
+        "--orders", std::to_string(some), "--rate",  std::to_string(rate * some / orders),
+        "--prefix", phase + prefix,       "--table", "local_message"};
+  };
+  start_load("waybill", join(arguments("-", by_http),
+                             {"--connections", "6", "--url", "http://127.0.0.1:" + order_port_}));
+  start_load("waybill", join(arguments("-sql-", by_sql),
+                             {"--connections", "1", "--sqlite", file("waybill_orders.db")}));
+  start_load("naive", join(arguments("-", orders),
+                           {"--connections", "6", "--url", "http://127.0.0.1:" + naive_port_}));
+}
+
+bool Stage::loads_done() {
+  std::erase_if(loads_, [&](Load& load) {
+    const std::optional<int> status = load.process->status();
+    if (!status) return false;
+    if (*status != 0 && load.name == "waybill")
+      failed_loads_.push_back("customers of waybill: " + describe_status(*status) + ", see " +
+                              file("waybill_load.log"));
+    return true;
+  });
+  return loads_.empty();
+}
+
+std::uint64_t Stage::answered() const {
+  std::ifstream told(file("waybill_told.tsv"));
+  return static_cast<std::uint64_t>(std::count(std::istreambuf_iterator<char>(told), {}, '\n'));
+}
+
+int Stage::kills() const {
+  return order_.kills() + relay_.kills() + points_.kills() + naive_order_.kills() +
+         naive_points_.kills();
+}
+
+std::vector<std::string> Stage::surprises() const {
+  std::vector<std::string> all = failed_loads_;
+  for (const Service* service : {&order_, &relay_, &points_})
+    all.insert(all.end(), service->surprises().begin(), service->surprises().end());
+  return all;
+}
+
+std::string Stage::audit(const std::string& side, int wait_seconds) {
+  const std::string output = file(side + "_audit.json");
+  Process auditor({program("auditor"), "--orders", file(side + "_orders.db"), "--points",
+                   file(side + "_points.db"), "--told", file(side + "_told.tsv"), "--wait",
+                   std::to_string(wait_seconds), "--json"},
+                  output);
+  while (!auditor.status()) {
+    tick();
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  std::ostringstream text;
+  text << std::ifstream(output).rdbuf();
+  if (WEXITSTATUS(*auditor.status()) > 1)
+    throw std::runtime_error("the auditor cannot tell: " + text.str());
+  return text.str();
+}
+
+}  // namespace demo

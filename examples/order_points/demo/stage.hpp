@@ -1,0 +1,77 @@
+// The demo's stage: both pairs of services, their files, and the loads that play on them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "process.hpp"
+
+namespace demo {
+
+struct StageOptions {
+  std::filesystem::path programs;  // folder of order_service and the others
+  std::filesystem::path waybill;
+  std::filesystem::path folder;
+  std::uint64_t seed = 1;
+};
+
+// Lost on purpose, as fractions.
+inline constexpr const char* kLoseAck = "0.05";
+inline constexpr const char* kLosePublish = "0.03";
+inline constexpr const char* kLoseConfirmation = "0.05";
+
+class Stage {
+ public:
+  explicit Stage(StageOptions options);
+
+  // Creates databases, keys and queues, and waits until every server answers.
+  void open();
+  // The order service starts again with this dispatch mode.
+  void set_mode(const std::string& mode);
+  // Kills one of order service, relay, points service, and its naive counterpart.
+  void kill_one(std::mt19937_64& random);
+  void tick();
+
+  // Customers of both sides place `orders` each at `rate` per second; some of waybill's by SQL.
+  void start_loads(const std::string& phase, std::uint32_t orders, double rate);
+  // True when every customer of the current loads has finished.
+  [[nodiscard]] bool loads_done();
+  // Orders whose outcome waybill's customers know.
+  [[nodiscard]] std::uint64_t answered() const;
+
+  [[nodiscard]] int kills() const;
+  // What went wrong beside the data: crashed servers, customers without an answer.
+  [[nodiscard]] std::vector<std::string> surprises() const;
+  // Runs the auditor; its JSON.
+  [[nodiscard]] std::string audit(const std::string& side, int wait_seconds);
+
+ private:
+  [[nodiscard]] std::string file(const std::string& name) const;
+  [[nodiscard]] std::string program(const std::string& name) const;
+  [[nodiscard]] std::vector<std::string> faults(std::uint64_t salt) const;
+  [[nodiscard]] std::string wait_for_port(Service& service, const std::string& name);
+  std::vector<std::string> order_command();
+  std::vector<std::string> naive_command();
+  std::vector<std::string> relay_command();
+  std::vector<std::string> points_command(const std::string& side, bool confirms);
+  void start_load(const std::string& side, std::vector<std::string> arguments);
+
+  struct Load {
+    std::string name;
+    std::unique_ptr<Process> process;
+  };
+
+  StageOptions options_;
+  std::string mode_ = "sync";
+  std::string order_port_ = "0", naive_port_ = "0";
+  std::uint64_t starts_ = 0;
+  Service order_, relay_, points_, naive_order_, naive_points_;
+  std::vector<Load> loads_;
+  std::vector<std::string> failed_loads_;
+};
+
+}  // namespace demo

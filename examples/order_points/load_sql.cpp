@@ -1,0 +1,98 @@
+// Orders placed by plain SQL through the sqlite3 command-line tool: no library, two INSERTs in one
+// transaction. Any language can write messages this way.
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include "load.hpp"
+
+namespace order_points {
+namespace {
+using std::chrono::steady_clock;
+
+constexpr const char* kMillisecondsNow =
+    "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)";
+
+std::string quoted_for_shell(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) c == '\'' ? quoted += R"('\'')" : quoted += c;
+  return quoted + "'";
+}
+
+std::string quoted_for_sql(std::string_view text) {
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "''" : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string sql_of(const PlaceOrder& place, const std::string& table) {
+  const Order& order = place.order;
+  const waybill::Message message = order_placed(order);
+  const std::string order_id = quoted_for_sql(order.order_id);
+  return "BEGIN IMMEDIATE; INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
+         " VALUES(" +
+         order_id + ", " + quoted_for_sql(order.user_id) + ", " +
+         std::to_string(order.amount_cents) + ", " + std::to_string(order.points()) + ", " +
+         kMillisecondsNow + "); INSERT INTO \"" + table +
+         "\"(message_type, biz_type, identifier, content) VALUES(" +
+         quoted_for_sql(message.message_type) + ", " + quoted_for_sql(message.biz_type) + ", " +
+         order_id + ", " + quoted_for_sql(message.content.bytes()) + "); " +
+         (place.fail ? "ROLLBACK;" : "COMMIT;");
+}
+
+struct ToolResult {
+  bool ok = false;
+  std::string output;
+};
+
+ToolResult run_sqlite3(const std::string& database, const std::string& sql) {
+  const std::string command = "sqlite3 -batch -bail -cmd '.timeout 5000' " +
+                              quoted_for_shell(database) + " " + quoted_for_shell(sql) + " 2>&1";
+  FILE* const pipe = ::popen(command.c_str(), "re");
+  if (!pipe) throw std::runtime_error("cannot start the sqlite3 tool");
+  ToolResult result;
+  char part[512];
+  while (std::fgets(part, sizeof part, pipe))
+    if (result.output.size() < 4096) result.output += part;
+  const int status = ::pclose(pipe);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    throw std::runtime_error("the sqlite3 tool is not installed: apt-get install sqlite3");
+  result.ok = status == 0;
+  return result;
+}
+
+enum class Inserted { yes, exists, gave_up };
+
+Inserted insert(const LoadOptions& options, const PlaceOrder& place) {
+  const std::string sql = sql_of(place, options.table);
+  const Deadline until = give_up_at(options);
+  for (;;) {
+    const ToolResult result = run_sqlite3(options.database, sql);
+    if (result.ok) return Inserted::yes;
+    if (result.output.find("UNIQUE constraint failed") != std::string::npos)
+      return Inserted::exists;
+    if (result.output.find("locked") == std::string::npos)
+      throw std::runtime_error("sqlite3: " + result.output);
+    if (steady_clock::now() >= until) return Inserted::gave_up;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+}  // namespace
+
+Customer make_sql_customer(const LoadOptions& options) {
+  return {
+      .place =
+          [options](const PlaceOrder& place) {
+            if (insert(options, place) == Inserted::gave_up) return Told::unknown;
+            return place.fail ? Told::rolled_back : Told::committed;
+          },
+      .repeated =
+          [options](const PlaceOrder& place) { return insert(options, place) == Inserted::exists; },
+  };
+}
+
+}  // namespace order_points

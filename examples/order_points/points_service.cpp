@@ -1,0 +1,261 @@
+// The points service: adds points for each placed order, once.
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "database.hpp"
+#include "order_api.hpp"
+#include "orders.hpp"
+#include "waybill/adopt/sqlite.hpp"
+#include "waybill/brokers/embedded.hpp"
+#include "waybill/confirm/sender.hpp"
+#include "waybill/http/client.hpp"
+#include "waybill/http/server.hpp"
+#include "waybill/inbox/consumer.hpp"
+#include "waybill/stores/sqlite.hpp"
+#include "waybill/stores/sqlite_busy_handler.hpp"
+#include "waybill/testing/faulty_post.hpp"
+
+namespace order_points {
+namespace {
+namespace inbox = waybill::inbox;
+namespace http = waybill::http;
+namespace json = boost::json;
+
+// --- the business ------------------------------------------------------------------------------
+
+struct OrderPlaced {
+  std::string order_id, user_id;
+  std::int64_t points = 0;
+};
+
+// `grants` allows the same order twice on purpose, so that the auditor can see it happen.
+constexpr const char* kTables =
+    "CREATE TABLE IF NOT EXISTS points(user_id TEXT PRIMARY KEY, balance INTEGER NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS grants(grant_id INTEGER PRIMARY KEY, message_id TEXT NOT NULL,"
+    "  order_id TEXT NOT NULL, user_id TEXT NOT NULL, points INTEGER NOT NULL,"
+    "  granted_at INTEGER NOT NULL)";
+
+void add_points(sqlite3* database, const OrderPlaced& order, std::string_view message_id) {
+  Query(database,
+        "INSERT INTO points(user_id, balance) VALUES(?, ?)"
+        " ON CONFLICT(user_id) DO UPDATE SET balance = balance + excluded.balance")
+      .bind(order.user_id)
+      .bind(order.points)
+      .step();
+  Query(database,
+        "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
+        " VALUES(?, ?, ?, ?, ?)")
+      .bind(message_id)
+      .bind(order.order_id)
+      .bind(order.user_id)
+      .bind(order.points)
+      .bind(milliseconds_now())
+      .step();
+}
+
+std::optional<std::int64_t> find_points(sqlite3* database, std::string_view user_id) {
+  Query query(database, "SELECT balance FROM points WHERE user_id = ?");
+  if (!query.bind(user_id).step()) return std::nullopt;
+  return query.number(0);
+}
+
+OrderPlaced parse_order_placed(std::string_view body) {
+  const json::value content = json::parse({body.data(), body.size()});
+  return {json::value_to<std::string>(content.at("order_id")),
+          json::value_to<std::string>(content.at("user_id")),
+          json::value_to<std::int64_t>(content.at("points"))};
+}
+
+// Runs in the inbox's transaction: the points and the note that this message was handled commit
+// together.
+inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery& delivery) {
+  OrderPlaced order;
+  try {
+    order = parse_order_placed(delivery.body);
+  } catch (const std::exception&) {
+    return inbox::HandlerResult::failed("the body needs order_id, user_id and points");
+  }
+  add_points(database, order, delivery.message_id);
+  return inbox::HandlerResult::done();
+}
+
+// --- set-up --------------------------------------------------------------------------------------
+
+struct ServiceOptions {
+  std::string db, queue, group = "points", confirm_url, key_file, port_file;
+  std::uint16_t port = 0;
+  bool create = false;
+  bool no_inbox = false;
+  waybill::testing::PostFaults faults;
+};
+
+template <class T>
+T must(waybill::Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().to_string());
+  return std::move(*result);
+}
+
+void log(waybill::LogLevel level, std::string_view text) {
+  if (level < waybill::LogLevel::warning) return;
+  std::fprintf(stderr, "points_service: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+// One line: key-id consumer secret.
+waybill::confirm::Key read_key(const std::string& path) {
+  waybill::confirm::Key key;
+  std::ifstream file(path);
+  if (!(file >> key.id >> key.consumer >> key.secret))
+    throw std::runtime_error("no line 'key-id consumer secret' in " + path);
+  return key;
+}
+
+// Each confirmation goes to the order service as a signed POST.
+waybill::confirm::Post post_to(const std::string& url) {
+  http::ClientOptions options;
+  options.base_url = url;
+  auto client = std::make_shared<http::Client>(options);  // shared with nobody; Post is copyable
+  return [client](
+             const waybill::confirm::Request& request) -> waybill::Result<waybill::confirm::Reply> {
+    auto response = client->send({request.method, request.target, request.headers, request.body});
+    if (!response) return response.error();
+    return waybill::confirm::Reply{response->status, response->content_type, response->body};
+  };
+}
+
+// The counter-example: no inbox, so that each duplicate adds its points again, and no confirmation,
+// so that nobody notices what got lost.
+void consume_without_inbox(std::stop_token stop, sqlite3* database,
+                           waybill::Subscriber& subscriber) {
+  while (!stop.stop_requested()) {
+    std::vector<waybill::Delivery> batch;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    if (!subscriber.receive(until, 100, batch)) continue;
+    for (const waybill::Delivery& delivery : batch) {
+      auto how = waybill::Settle::ack;
+      try {
+        run_sql(database, "BEGIN IMMEDIATE");
+        add_points(database, parse_order_placed(delivery.body), delivery.message_id);
+        run_sql(database, "COMMIT");
+      } catch (const std::exception& error) {
+        log(waybill::LogLevel::warning, error.what());
+        sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr);
+        how = waybill::Settle::again;
+      }
+      static_cast<void>(subscriber.settle({&delivery.token, 1}, how));
+    }
+  }
+}
+
+http::Response answer(const http::Request& request, sqlite3* database, std::mutex& one_at_a_time) {
+  constexpr std::string_view kPoints = "/points/";
+  if (request.method != "GET") return problem(405, "method not allowed", "use GET");
+  http::Response response;
+  if (request.target == "/health") {
+    response.body = R"({"status":"up"})";
+    return response;
+  }
+  if (!request.target.starts_with(kPoints))
+    return problem(404, "no such resource", "GET /points/{user}, GET /health");
+  const std::lock_guard lock(one_at_a_time);
+  const std::string user_id = request.target.substr(kPoints.size());
+  const auto balance = find_points(database, user_id);
+  if (!balance) return problem(404, "no such user", "nobody of this name has points");
+  response.body = json::serialize(json::object{{"user_id", user_id}, {"balance", *balance}});
+  return response;
+}
+
+int run(const ServiceOptions& options) {
+  const waybill::sqlite::Options store{.path = options.db};
+  if (options.create) {
+    must(waybill::sqlite::apply_schema(store, waybill::sqlite::SchemaPart::consumer));
+    run_sql(open_database(options.db, OpenAs::existing).get(), kTables);
+  }
+  const Database database = open_database(options.db, OpenAs::existing);
+  const Database reader = open_database(options.db, OpenAs::read_only);
+  waybill::sqlite::install_busy_handler(database.get(), waybill::Millis(5000));
+  const auto inbox_store = must(waybill::sqlite::open_inbox_store(store));
+  const auto subscriber = must(waybill::embedded::open_subscriber(
+      {.path = options.queue},
+      {.topic = std::string(kTopic), .group = options.group, .member = options.group}));
+
+  std::unique_ptr<waybill::confirm::Sender> sender;
+  if (!options.confirm_url.empty() && !options.no_inbox) {
+    const waybill::confirm::Key key = read_key(options.key_file);
+    sender = std::make_unique<waybill::confirm::Sender>(
+        *inbox_store, waybill::testing::make_faulty(post_to(options.confirm_url), options.faults),
+        waybill::confirm::SenderOptions{
+            .consumer = std::string(kPointsConsumer), .key = key, .log = log});
+    if (const waybill::Status started = sender->start(); !started)
+      throw std::runtime_error(started.error().to_string());
+  }
+
+  sqlite3* connection = database.get();
+  inbox::Consumer<sqlite3*> consumer(
+      connection, *inbox_store, *subscriber,
+      {.consumer = std::string(kPointsConsumer),
+       .ring =
+           [&] {
+             if (sender) sender->ring();
+           },
+       .log = log},
+      inbox::Handlers<sqlite3*>{{std::string(kOrderPlaced), on_order_placed}});
+  std::jthread worker([&](std::stop_token stop) {
+    if (options.no_inbox) {
+      consume_without_inbox(stop, connection, *subscriber);
+    } else if (const waybill::Status ran = consumer.run(stop); !ran) {
+      log(waybill::LogLevel::alarm, ran.error().to_string());
+    }
+  });
+
+  std::mutex one_at_a_time;
+  http::ServerOptions server_options;
+  server_options.port = options.port;
+  http::Server server(server_options, [&](const http::Request& request) {
+    return answer(request, reader.get(), one_at_a_time);
+  });
+  const int exit_code = serve(server, options.port_file);  // until SIGTERM
+  worker.request_stop();
+  worker.join();
+  if (sender) sender->stop();
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace order_points
+
+int main(int argc, char** argv) {
+  order_points::block_stop_signals();
+  order_points::ServiceOptions options;
+  CLI::App app(
+      "Adds points for placed orders, once each, and confirms them to the order service.\n"
+      "Example: points_service --db points.db --queue queue.db --create --port 8082"
+      " --key-file points.key --confirm-url http://127.0.0.1:8081");
+  app.add_option("--db", options.db, "points database")->required();
+  app.add_option("--queue", options.queue, "file of the embedded queue")->required();
+  app.add_flag("--create", options.create, "create the database and its tables if missing");
+  app.add_option("--group", options.group, "consumer group in the queue")->capture_default_str();
+  auto* key_file = app.add_option("--key-file", options.key_file, "line: key-id consumer secret");
+  app.add_option("--confirm-url", options.confirm_url, "order service; empty = confirm nothing")
+      ->needs(key_file);
+  app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
+  app.add_option("--port-file", options.port_file, "file to write the port into");
+  app.add_flag("--no-inbox", options.no_inbox,
+               "COUNTER-EXAMPLE: grant without an inbox and confirm nothing; doubles happen");
+  app.add_option("--fault-lose-confirmation", options.faults.lose_reply,
+                 "fraction of confirmations whose answer is lost");
+  app.add_option("--fault-seed", options.faults.seed);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return order_points::run(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "points_service: %s\n", error.what());
+    return 1;
+  }
+}

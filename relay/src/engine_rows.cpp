@@ -1,0 +1,249 @@
+// Which rows of a page the engine takes, and in which order they leave.
+#include <algorithm>
+
+#include "engine_state.hpp"
+
+namespace waybill::relay {
+namespace {
+
+constexpr std::size_t index(Lane lane) noexcept {
+  return static_cast<std::size_t>(lane);
+}
+
+// What may go at once after a pause, in terms of a pace.
+constexpr Millis kResendBurst{200};
+// Rows that wait behind one of their key; further ones are read again when these have left.
+constexpr std::size_t kWaitingOfKeyMax = 50;
+
+}  // namespace
+
+bool Engine::State::has_room(TypeState& type, const RowHead& row, Stream stream) const {
+  if (stream_room(type, stream) == 0) return false;
+  // One row always fits, however large.
+  const DestinationState& destination = destinations_[type.route.destination];
+  return destination.bytes == 0 || row.bytes <= bytes_room(type);
+}
+
+Engine::State::Admitted Engine::State::admit_fresh(TypeState& type, const RowHead& row,
+                                                   Stream stream, Steady asked_at) {
+  if (rows_.contains(row.id)) return Admitted::passed;
+  if (type.route.held && !row.defect) {
+    switch (type.held.look(row.id, asked_at, options_.grace)) {
+      case HeldRows::Answer::unknown:
+        if (held_ >= options_.held_max) {
+          // The late stream has to reach the held rows; a rescan finds this one again.
+          return stream == Stream::late ? Admitted::passed : Admitted::no_room;
+        }
+        type.held.hold(row.id, now_);
+        ++held_;
+        return Admitted::passed;
+      case HeldRows::Answer::wait:
+        return Admitted::passed;
+      case HeldRows::Answer::go:
+        break;
+    }
+  }
+  if (type.route.ordering != Ordering::none && row.key_hash != 0) {
+    const Admitted answer = ask_key(type, row);
+    if (answer != Admitted::taken) return answer;
+  }
+  if (!has_room(type, row, stream)) return Admitted::no_room;
+  if (type.held.size() > 0) {
+    const std::size_t before = type.held.size();
+    type.held.forget(row.id);
+    held_ -= before - type.held.size();
+  }
+  publish(type, row, stream);
+  return Admitted::taken;
+}
+
+Engine::State::RowState& Engine::State::remember(TypeState& type, const RowHead& row,
+                                                 Stream stream) {
+  RowState state;
+  state.type = type.route.type;
+  state.destination = type.route.destination;
+  state.stream = stream;
+  state.from = row.from;
+  state.accepted = row.accepted_at.has_value();
+  state.epoch = row.epoch;
+  state.sends = row.sends;
+  state.refusals = row.refusals;
+  if (type.route.ordering != Ordering::none && row.from == MessageState::INIT) {
+    state.key = row.key_hash;
+  }
+  if (mode_ == Mode::once) left_.insert(row.id);
+  act(Admit{row.id});
+  return rows_.insert_or_assign(row.id, state).first->second;
+}
+
+// Takes the row and sends it off, or, when an earlier row of its key is on its way, lets it wait.
+void Engine::State::publish(TypeState& type, const RowHead& row, Stream stream, bool probe) {
+  RowState& state = remember(type, row, stream);
+  if (row.defect) {
+    const bool final = row.from != MessageState::SENT;
+    return judge(row.id, state, final ? Cause::refused_for_good : Cause::refused, Millis(0));
+  }
+  state.bytes = row.bytes;
+  state.probe = probe;
+  bytes_ += row.bytes;
+  DestinationState& destination = destinations_[state.destination];
+  destination.bytes += row.bytes;
+  ++destination.in_flight;
+  ++type.in_flight;
+  ++type[stream].in_flight;
+  if (state.key != 0) {
+    KeyState& key = keys_[{state.type, state.key}];
+    if (key.in_flight != 0) {
+      state.phase = Phase::waiting;
+      key.waiting.insert(row.id);
+      return;
+    }
+    key.in_flight = row.id;
+  }
+  submit(row.id, state);
+}
+
+void Engine::State::submit(std::int64_t id, const RowState& row) {
+  act(Publish{id, row.type, row.destination});
+}
+
+void Engine::State::judge(std::int64_t id, RowState& row, Cause cause, Millis due_in) {
+  row.phase = Phase::judging;
+  judgements_.push_back({id, row.from, cause, row.epoch, due_in});
+}
+
+// Rows of the due and overdue lanes, in the lane's order.
+void Engine::State::take_slow(TypeState& type, const Request& request, const RowsRead& event) {
+  StreamState& stream = type[request.stream];
+  bool full = false;
+  bool end = event.exhausted;
+  for (const RowHead& row : event.rows) {
+    bool stop = false;
+    if (!rows_.contains(row.id)) {
+      full = admit_slow(type, row, request.stream, stop) == Admitted::no_room;
+    }
+    if (stop) end = true;
+    if (full || stop) break;
+    stream.after = {row.at, row.id};
+  }
+  if (full || !end) return;
+  stream.wanted = false;
+  const std::size_t lane = index(request.lane);
+  type.passed[lane] = true;
+  const auto cost = (now_ - stream.started) * options_.rescan_factor;
+  type.next_pass_at[lane] = now_ + std::max<Steady::duration>(options_.slow_poll, cost);
+}
+
+Engine::State::Admitted Engine::State::admit_slow(TypeState& type, const RowHead& row,
+                                                  Stream stream, bool& end) {
+  if (row.accepted_at || row.from == MessageState::SENT) {
+    return admit_resend(type, row, stream, end);
+  }
+  if (!has_room(type, row, stream)) return Admitted::no_room;
+  publish(type, row, stream);
+  return Admitted::taken;
+}
+
+// A row that the broker has had already. No answer is not loss: it is sent again only if its
+// consumer has passed it by, as the single probe of its type, or if somebody asked for it.
+Engine::State::Admitted Engine::State::admit_resend(TypeState& type, const RowHead& row,
+                                                    Stream stream, bool& end) {
+  if (!has_room(type, row, stream)) return Admitted::no_room;
+  if (stream == Stream::overdue && !type.route.confirmed) {
+    // Nobody has to confirm this type any more: every required consumer has.
+    RowState& state = remember(type, row, stream);
+    state.phase = Phase::marking;
+    marks_.push_back({row.id, row.from, Cause::confirmed, row.epoch, Millis(0)});
+    act(Drop{row.id});
+    return Admitted::taken;
+  }
+  const DatabaseTime accepted = row.accepted_at.value_or(row.modified);
+  if (type.route.confirmed && accepted + type.progress.retention <= database_now_) {
+    judge(row.id, remember(type, row, stream), Cause::horizon_passed, Millis(0));
+    return Admitted::taken;
+  }
+  const std::uint32_t rate =
+      type.progress.recorded ? options_.resends_per_second : options_.resends_per_second_blind;
+  const auto interval = std::chrono::nanoseconds(std::chrono::seconds(1)) / std::max(1U, rate);
+  const auto deadline = type.route.confirm_deadline;
+  // The relay's own waits are never shorter than the deadline: somebody else asked for this copy.
+  const bool asked_for = stream == Stream::due && row.at - row.modified < deadline;
+  const bool passed_by =
+      type.progress.recorded && row.modified < type.progress.confirmed_sent - deadline;
+  if (asked_for || passed_by || !type.progress.recorded || !type.route.confirmed) {
+    if (!type.resends.take(now_, interval, kResendBurst)) {
+      end = true;
+      return Admitted::passed;
+    }
+    publish(type, row, stream);
+    return Admitted::taken;
+  }
+  if (type.probing || now_ < type.next_probe_at) {
+    // The overdue lane is in the order of the last send: what follows was passed by even less.
+    end = stream == Stream::overdue;
+    return Admitted::passed;
+  }
+  const unsigned doublings = std::min(type.probes, 16U);
+  type.next_probe_at = now_ + std::min<Millis>(deadline * (1LL << doublings),
+                                               std::max(options_.resend_max, deadline));
+  if (++type.probes > 2) raise(Alarm::consumer_silent, type.route.type, true);
+  type.probing = true;
+  publish(type, row, stream, true);
+  return Admitted::taken;
+}
+
+// Whether a row of an ordered type may be taken as far as its key is concerned.
+Engine::State::Admitted Engine::State::ask_key(TypeState& type, const RowHead& row) {
+  const auto found = keys_.find({type.route.type, row.key_hash});
+  if (found == keys_.end()) {
+    return keys_.size() < options_.held_max ? Admitted::taken : Admitted::no_room;
+  }
+  KeyState& key = found->second;
+  if (key.blocked_by != 0) {
+    const bool its_turn = key.blocked_by >= row.id && now_ >= key.retry_at;
+    return its_turn ? Admitted::taken : Admitted::passed;
+  }
+  const bool full = key.waiting.size() >= kWaitingOfKeyMax || key.passed_over != 0;
+  if (!full) return Admitted::taken;
+  key.passed_over = key.passed_over == 0 ? row.id : std::min(key.passed_over, row.id);
+  return Admitted::passed;
+}
+
+void Engine::State::rewind_head(TypeState& type, std::int64_t to) {
+  StreamState& head = type[Stream::head];
+  head.after.id = std::min(head.after.id, to);
+  head.wanted = true;
+}
+
+// A refused row of an ordered type stays where it is and keeps its followers back; when its time
+// has come, the type is read again from there.
+void Engine::State::unblock_keys() {
+  for (const KeyName& name : blocked_keys_) {
+    KeyState& key = keys_.at(name);
+    if (key.in_flight != 0 || !due(std::max(key.retry_at, key.look_at))) continue;
+    key.look_at = now_ + options_.retry_first;
+    rewind_head(types_[name.first], key.blocked_by - 1);
+  }
+}
+
+// Rows in (after, until] that held their key back and are not in `ids`, sorted, are INIT no more:
+// confirmed, cancelled or published by another relay.
+void Engine::State::forget_blocks(TypeId type, std::int64_t after, std::int64_t until,
+                                  const std::vector<std::int64_t>& ids) {
+  for (auto name = blocked_keys_.lower_bound({type, 0});
+       name != blocked_keys_.end() && name->first == type;) {
+    const KeyState& key = keys_.at(*name);
+    const std::int64_t id = key.blocked_by;
+    const bool absent =
+        id > after && id <= until && !std::binary_search(ids.begin(), ids.end(), id);
+    if (absent && key.in_flight == 0) {
+      rewind_head(types_[type], id);
+      keys_.erase(*name);
+      name = blocked_keys_.erase(name);
+    } else {
+      ++name;
+    }
+  }
+}
+
+}  // namespace waybill::relay

@@ -1,0 +1,223 @@
+// The engine's memory and its rules, split over engine*.cpp.
+#pragma once
+
+#include <array>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "gate.hpp"
+#include "lane_state.hpp"
+#include "lease_keeper.hpp"
+#include "waybill/relay/engine.hpp"
+
+namespace waybill::relay {
+
+class Engine::State {
+ public:
+  State(const EngineOptions& options, std::uint64_t seed, Mode mode);
+
+  void handle(std::span<const Event> events, Steady now, std::vector<Action>& actions);
+
+  [[nodiscard]] Steady wake_at() const noexcept { return wake_at_; }
+  [[nodiscard]] bool finished() const noexcept { return released_; }
+  [[nodiscard]] EngineStats stats() const;
+  [[nodiscard]] std::vector<DestinationView> destinations() const;
+
+ private:
+  enum class Kind { routes, list, read, mark, judge, look, take, renew, release };
+  struct Request {
+    Kind kind = Kind::routes;
+    Lane lane = Lane::fresh;
+    TypeId type = 0;
+    DestinationId destination = 0;
+    Stream stream = Stream::head;
+    LaneCursor after{};
+    std::uint32_t reserved = 0;
+    Steady asked_at{};
+    std::uint64_t term = 0;
+    std::vector<RowMark> marks{};
+  };
+
+  enum class Phase : std::uint8_t { waiting, publishing, marking, judging };
+  struct RowState {
+    TypeId type = 0;
+    DestinationId destination = 0;
+    Stream stream = Stream::head;
+    Phase phase = Phase::publishing;
+    MessageState from = MessageState::INIT;
+    bool accepted = false;
+    bool probe = false;
+    std::uint32_t epoch = 0;
+    std::uint32_t sends = 0;
+    std::uint32_t refusals = 0;
+    std::uint64_t key = 0;  // of ordered types
+    std::size_t bytes = 0;  // as long as the payload is kept
+  };
+
+  struct DestinationState {
+    Gate gate;
+    std::uint32_t in_flight = 0;  // admitted without outcome, or reserved by a read
+    std::size_t bytes = 0;
+    std::uint32_t unknowns = 0;  // in a row
+    std::uint32_t types_present = 0;
+  };
+
+  // One key of an ordered type: one row in flight, the others of it wait.
+  struct KeyState {
+    std::int64_t in_flight = 0;      // 0 = none
+    std::set<std::int64_t> waiting;  // admitted, in id order
+    std::int64_t passed_over = 0;    // the first row that found the key full; 0 = none
+    std::int64_t blocked_by = 0;     // a refused row, still INIT
+    std::uint32_t refusals = 0;      // of it
+    Steady retry_at{};
+    Steady look_at{};  // when it is read again at the earliest
+  };
+  using KeyName = std::pair<TypeId, std::uint64_t>;
+
+  enum class Admitted { passed, taken, no_room };
+
+  // engine.cpp: events that are not about rows, and the order of decisions
+  void on(const RouteIs& event);
+  void on(const ProgressIs& event);
+  void on(const RoutesRead& event);
+  void on(const TypesListed& event);
+  void on(const LeaseSeen& event);
+  void on(const LeaseIs& event);
+  void on(const LeaseReleased& event);
+  void on(const Failed& event);
+  void on(const Rung& event);
+  void on(const Stop& event);
+  void on(const Tick&) {}
+  void decide();
+  void drive_lease();
+  void begin_term();
+  void end_term();
+  void drive_routes();
+  void drive_lists();
+  void drive_stop();
+  [[nodiscard]] bool all_done() const;
+  [[nodiscard]] bool settled(const TypeState& type) const;
+  void store_answered();
+  void store_failed();
+  void raise(Alarm alarm, std::uint32_t subject, bool raised, std::int64_t id = 0);
+
+  // engine_reads.cpp: what to read next
+  void activate(TypeState& type);
+  void start_late(TypeState& type, LateReason reason, std::int64_t after);
+  void issue_reads();
+  bool issue_read(TypeState& type);
+  bool issue_stream(TypeState& type, Stream stream);
+  void on(const RowsRead& event);
+  void take_fresh(TypeState& type, const Request& request, const RowsRead& event);
+  void end_fresh(TypeState& type, Stream stream);
+  void head_goes_on(TypeState& type);
+  void take_search(TypeState& type, const RowsRead& event);
+  void next_search(TypeState& type);
+  [[nodiscard]] std::uint32_t room_of(const TypeState& type) const;
+  [[nodiscard]] std::uint32_t stream_room(TypeState& type, Stream stream) const;
+  [[nodiscard]] std::size_t bytes_room(const TypeState& type) const;
+
+  // engine_rows.cpp: rows of a page
+  Admitted admit_fresh(TypeState& type, const RowHead& row, Stream stream, Steady asked_at);
+  void take_slow(TypeState& type, const Request& request, const RowsRead& event);
+  Admitted admit_slow(TypeState& type, const RowHead& row, Stream stream, bool& end);
+  Admitted admit_resend(TypeState& type, const RowHead& row, Stream stream, bool& end);
+  [[nodiscard]] bool has_room(TypeState& type, const RowHead& row, Stream stream) const;
+  RowState& remember(TypeState& type, const RowHead& row, Stream stream);
+  void publish(TypeState& type, const RowHead& row, Stream stream, bool probe = false);
+  void submit(std::int64_t id, const RowState& row);
+  void judge(std::int64_t id, RowState& row, Cause cause, Millis due_in);
+  void unblock_keys();
+  [[nodiscard]] Admitted ask_key(TypeState& type, const RowHead& row);
+  void rewind_head(TypeState& type, std::int64_t to);
+  void forget_blocks(TypeId type, std::int64_t after, std::int64_t until,
+                     const std::vector<std::int64_t>& ids);
+
+  // engine_outcomes.cpp: what became of them
+  void on(const Published& event);
+  void on(const Withdrawn& event);
+  void on(const MarksDone& event);
+  void acked(std::int64_t id, RowState& row);
+  void rejected(std::int64_t id, RowState& row);
+  void transport_failed(std::int64_t id, RowState& row, const Published& event);
+  void release_room(RowState& row);
+  void forget_waiting();
+  void key_advanced(std::int64_t id, const RowState& row);
+  void key_stuck(std::int64_t id, const RowState& row, bool refused);
+  void give_back(std::int64_t id);
+  void forget(std::int64_t id);
+  void flush_marks();
+  void marks_failed(Request request);
+  void count_mark(const RowMark& mark, Marked result);
+  [[nodiscard]] Millis resend_wait(std::int64_t id, const RowState& row) const;
+  [[nodiscard]] Millis retry_wait(std::int64_t id, std::uint32_t refusals) const;
+  [[nodiscard]] std::uint64_t chance(std::int64_t id, std::uint64_t salt) const noexcept;
+
+  [[nodiscard]] bool due(Steady at);
+  [[nodiscard]] bool may_publish() const;
+  [[nodiscard]] TypeState* type_of(TypeId id);
+  RequestId ask(Request request);
+  // The open request of that id and kind, taken out; nothing if there is none.
+  std::optional<Request> answered(RequestId id);
+  template <class A>
+  void act(A action) {
+    actions_->push_back(Action(std::in_place_type<A>, std::move(action)));
+  }
+
+  const EngineOptions options_;
+  const std::uint64_t seed_;
+  const Mode mode_;
+  const std::uint32_t pipeline_;  // rows of a destination: one window publishing, one read ahead
+
+  Steady now_{};
+  std::vector<Action>* actions_ = nullptr;
+  Steady wake_at_ = Steady::max();
+
+  LeaseKeeper lease_;
+  std::uint64_t term_ = 0;  // grows with each lease; answers to reads of an older one are void
+  Steady told_until_{};
+  bool stopping_ = false;
+  bool releasing_ = false;
+  bool released_ = false;
+
+  std::map<RequestId, Request> requests_;
+  RequestId last_request_ = 0;
+  std::uint32_t reads_ = 0;
+  bool marking_ = false;
+  bool judging_ = false;
+  bool reading_routes_ = false;
+  std::array<bool, 3> listing_{};
+
+  std::uint32_t store_failures_ = 0;
+  Steady store_retry_at_{};
+
+  Steady routes_at_{};
+  bool routes_read_ = false;
+  std::array<Steady, 3> list_at_{};
+  std::array<bool, 3> listed_{};
+  Millis poll_;
+  Steady ring_at_{};
+  bool rung_ = false;
+
+  std::vector<TypeState> types_;
+  std::vector<DestinationState> destinations_;
+  std::size_t next_type_ = 0;
+  std::unordered_map<std::int64_t, RowState> rows_;
+  std::map<KeyName, KeyState> keys_;
+  std::set<KeyName> blocked_keys_;
+  std::uint32_t reserved_ = 0;
+  std::size_t bytes_ = 0;
+  std::size_t held_ = 0;
+  DatabaseTime database_now_{};
+
+  std::vector<RowMark> marks_;
+  std::vector<RowMark> judgements_;
+
+  EngineStats counters_;
+  std::set<std::int64_t> left_;  // mode once
+  std::set<std::pair<Alarm, std::uint32_t>> raised_;
+};
+
+}  // namespace waybill::relay

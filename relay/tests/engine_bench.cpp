@@ -1,0 +1,298 @@
+#include "engine_bench.hpp"
+
+#include <algorithm>
+#include <functional>
+
+namespace waybill::relay::testing {
+namespace {
+
+std::uint32_t number_of(std::vector<std::string>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<std::uint32_t>(found - names.begin());
+  names.push_back(name);
+  return static_cast<std::uint32_t>(names.size() - 1);
+}
+
+RowHead head_of(const MessageRow& row) {
+  RowHead head;
+  head.id = row.id;
+  head.from = row.state;
+  head.at = row.state == MessageState::RETRY ? row.next_attempt_at : row.gmt_modified;
+  head.modified = row.gmt_modified;
+  head.accepted_at = row.first_accepted_at;
+  head.key_hash = row.key.empty() ? 0 : std::hash<std::string>()(row.key) | 1U;
+  head.bytes = row.content.size();
+  head.epoch = row.epoch;
+  head.sends = row.sends;
+  head.refusals = row.refusals;
+  head.defect = !row.defect.empty();
+  return head;
+}
+
+}  // namespace
+
+EngineBench::EngineBench(FakeClock& clock, MemoryStore& store, BenchOptions options, Mode mode)
+    : clock_(clock),
+      store_(store),
+      options_(std::move(options)),
+      engine_(options_.engine, options_.seed, mode),
+      session_(std::move(*store.open_relay())) {
+  later(Millis(0), [this] { give(Tick{}); });
+}
+
+void EngineBench::later(Steady::duration delay, std::function<void()> what) {
+  queue_.emplace(clock_.now() + delay, std::move(what));
+}
+
+Steady EngineBench::next_at() const {
+  if (dead_) return Steady::max();
+  const Steady queued = queue_.empty() ? Steady::max() : queue_.begin()->first;
+  return std::max(clock_.now(), std::min(queued, engine_.wake_at()));
+}
+
+void EngineBench::step() {
+  if (!queue_.empty() && queue_.begin()->first <= clock_.now()) {
+    const auto what = std::move(queue_.begin()->second);
+    queue_.erase(queue_.begin());
+    what();
+  } else {
+    give(Tick{});
+  }
+}
+
+void EngineBench::run_until(Steady end) {
+  while (next_at() <= end) {
+    const Steady before = clock_.now();
+    clock_.set(next_at());
+    step();
+    // An engine that wants to be woken at once, again and again, would stop the clock.
+    idle_steps_ = clock_.now() == before ? idle_steps_ + 1 : 0;
+    if (idle_steps_ > 100'000) {
+      broke("the engine spins");
+      break;
+    }
+  }
+  clock_.set(end);
+}
+
+bool EngineBench::run_while(const std::function<bool()>& condition, Steady::duration time) {
+  const Steady end = clock_.now() + time;
+  while (condition()) {
+    if (clock_.now() >= end) return false;
+    run_until(std::min(end, std::max(next_at(), clock_.now() + Millis(1))));
+  }
+  return true;
+}
+
+void EngineBench::give(const Event& event) {
+  if (dead_) return;
+  engine_.handle(event, clock_.now(), actions_);
+  carry_out();
+}
+
+void EngineBench::carry_out() {
+  const std::vector<Action> actions = std::move(actions_);
+  actions_.clear();
+  for (const Action& action : actions) {
+    if (watch) watch(action);
+    std::visit([this](const auto& one) { carry_out(one); }, action);
+  }
+  page_.clear();
+}
+
+template <class T>
+bool EngineBench::failed(RequestId request, const Result<T>& result) {
+  if (result.ok()) return false;
+  give(Failed{request, result.error().remedy});
+  return true;
+}
+
+void EngineBench::carry_out(const ReadRoutes& action) {
+  later(options_.store_latency, [this, request = action.request] {
+    auto routes = session_->routes();
+    if (failed(request, routes)) return;
+    routes_ = std::move(*routes);
+    progress_ = *session_->consumer_progress();
+    for (TypeId type = 0; type < types_.size(); ++type) tell_type(type);
+    give(RoutesRead{request});
+  });
+}
+
+void EngineBench::tell_type(TypeId type) {
+  RouteIs route_is;
+  route_is.type = type;
+  ProgressIs progress;
+  progress.type = type;
+  progress.recorded = progress_.has_value();
+  if (const Route* route = find_route(routes_, types_[type])) {
+    route_is.routed = true;
+    route_is.destination = number_of(destinations_, route->destination);
+    route_is.confirmed = !route->consumers.empty();
+    route_is.held = route->dispatch != Dispatch::relay;
+    route_is.ordering = route->ordering;
+    route_is.confirm_deadline = route->confirm_deadline;
+  }
+  for (const ConsumerProgress& one : progress_.value_or(std::vector<ConsumerProgress>())) {
+    if (one.message_type != types_[type]) continue;
+    progress.confirmed_sent = one.confirmed_sent;
+    progress.retention = one.retention;
+  }
+  give(route_is);
+  give(progress);
+}
+
+void EngineBench::carry_out(const ListTypes& action) {
+  later(options_.store_latency, [this, action] {
+    const auto names = session_->types_present(action.lane);
+    if (failed(action.request, names)) return;
+    std::vector<TypeId> types;
+    for (const std::string& name : *names) {
+      const std::size_t known = types_.size();
+      types.push_back(number_of(types_, name));
+      if (types_.size() > known) tell_type(types.back());
+    }
+    give(TypesListed{action.request, types});
+  });
+}
+
+void EngineBench::carry_out(const ReadRows& action) {
+  ++reads_;
+  later(options_.store_latency, [this, action] {
+    LaneRead spec;
+    spec.lane = action.lane;
+    spec.message_type = types_[action.type];
+    spec.after = action.after;
+    spec.overdue_after = action.overdue_after;
+    spec.rows_max = action.rows_max;
+    spec.bytes_max = action.bytes_max;
+    const auto page = session_->read(spec);
+    if (failed(action.request, page)) return;
+    std::vector<RowHead> heads;
+    for (const MessageRow& row : page->rows) {
+      heads.push_back(head_of(row));
+      page_.insert_or_assign(row.id, row);
+    }
+    give(RowsRead{action.request, heads, page->exhausted, page->now});
+  });
+}
+
+void EngineBench::carry_out(const Admit& action) {
+  if (!page_.contains(action.id)) broke("admitted a row that was not in the page");
+  if (payloads_.contains(action.id)) broke("admitted a row twice");
+  payloads_[action.id] = page_[action.id];
+}
+
+void EngineBench::carry_out(const Publish& action) {
+  const auto payload = payloads_.find(action.id);
+  if (payload == payloads_.end()) return broke("published a row that was not admitted");
+  if (!in_flight_.insert(action.id).second) return broke("published a row that is in flight");
+  if (clock_.now() >= publish_until_) broke("published without a lease");
+  bytes_in_flight_ += payload->second.content.size();
+  in_flight_max_ = std::max(in_flight_max_, in_flight_.size());
+  bytes_max_ = std::max(bytes_max_, bytes_in_flight_);
+  const MessageRow row = payload->second;
+  const std::string destination = destinations_[action.destination];
+  const PublishResult result = broker ? broker(row, destination) : PublishResult::acked;
+  seen_.push_back({row.id, row.message_type, row.key, clock_.now(), result});
+  later(options_.broker_latency, [this, row, result] {
+    in_flight_.erase(row.id);
+    bytes_in_flight_ -= row.content.size();
+    if (result == PublishResult::acked) acked_.insert(row.id);
+    give(Published{row.id, result, Millis(0)});
+  });
+}
+
+void EngineBench::carry_out(const Drop& action) {
+  if (in_flight_.contains(action.id)) broke("dropped a row that is in flight");
+  payloads_.erase(action.id);
+}
+
+void EngineBench::carry_out(const MarkRows& action) {
+  for (const RowMark& one : action.marks) {
+    const bool ack = one.cause == Cause::acked || one.cause == Cause::acked_unconfirmed;
+    if (ack && !acked_.contains(one.id)) broke("marked a row without an ack");
+  }
+  mark(action.request, action.marks, std::nullopt);
+}
+
+void EngineBench::carry_out(const JudgeRows& action) {
+  mark(action.request, action.marks, action.lease);
+}
+
+void EngineBench::mark(RequestId request, const std::vector<RowMark>& rows,
+                       const std::optional<Lease>& lease) {
+  later(options_.store_latency, [this, request, rows, lease] {
+    std::vector<Mark> marks;
+    for (const RowMark& row : rows) {
+      marks.push_back({row.id, row.from, row.cause, row.epoch, row.due_in, "because"});
+    }
+    if (!lease) {
+      const auto results = session_->mark(marks);
+      if (!failed(request, results)) give(MarksDone{request, *results, false});
+      return;
+    }
+    const auto results = session_->judge(*lease, marks);
+    if (failed(request, results)) return;
+    if (*results) {
+      give(MarksDone{request, **results, false});
+    } else {
+      give(MarksDone{request, {}, true});
+    }
+  });
+}
+
+void EngineBench::carry_out(const LookAtLease& action) {
+  later(options_.store_latency, [this, request = action.request] {
+    const auto view = session_->lease();
+    if (failed(request, view)) return;
+    lease_seen_ = *view;
+    give(LeaseSeen{request, view->fence, view->counter, view->holder.empty()});
+  });
+}
+
+void EngineBench::carry_out(const TakeLease& action) {
+  later(options_.store_latency, [this, action] {
+    const auto lease =
+        session_->take({action.fence, action.counter, lease_seen_.holder}, options_.holder);
+    if (!failed(action.request, lease)) give(LeaseIs{action.request, *lease});
+  });
+}
+
+void EngineBench::carry_out(const RenewLease& action) {
+  later(options_.store_latency, [this, action] {
+    const auto lease = session_->renew(action.lease);
+    if (!failed(action.request, lease)) give(LeaseIs{action.request, *lease});
+  });
+}
+
+void EngineBench::carry_out(const ReleaseLease& action) {
+  later(options_.store_latency, [this, action] {
+    const auto released = session_->release(action.lease);
+    if (!failed(action.request, released)) give(LeaseReleased{action.request});
+  });
+}
+
+void EngineBench::carry_out(const PublishUntil& action) {
+  publish_until_ = action.until;
+}
+
+void EngineBench::carry_out(const RaiseAlarm& action) {
+  alarms_.push_back(action);
+}
+
+std::vector<Seen> EngineBench::seen_of(std::int64_t id) const {
+  std::vector<Seen> of;
+  std::copy_if(seen_.begin(), seen_.end(), std::back_inserter(of),
+               [id](const Seen& one) { return one.id == id; });
+  return of;
+}
+
+bool EngineBench::raised(Alarm alarm) const {
+  bool raised = false;
+  for (const RaiseAlarm& one : alarms_) {
+    if (one.alarm == alarm) raised = one.raised;
+  }
+  return raised;
+}
+
+}  // namespace waybill::relay::testing

@@ -1,0 +1,184 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "sqlite_fixture.hpp"
+
+namespace waybill::sqlite {
+namespace {
+
+Options at(const std::string& path) {
+  Options options;
+  options.path = path;
+  options.busy_timeout = Millis(200);
+  return options;
+}
+
+std::string refusal(const Options& options) {
+  const auto store = open_message_store(options);
+  return store ? "" : store.error().to_string();
+}
+
+TEST(SqliteSchema, is_applied_once_and_again_without_a_change) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  const auto first = apply_schema(options, SchemaPart::producer);
+  ASSERT_TRUE(first.ok()) << first.error().to_string();
+  EXPECT_EQ(first->version_before, 0);
+  EXPECT_EQ(first->version_after, 1);
+  const auto second = apply_schema(options, SchemaPart::producer);
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE(second->done.empty());
+  const auto findings = check_schema(options, SchemaPart::producer);
+  ASSERT_TRUE(findings.ok());
+  EXPECT_TRUE(findings->empty()) << findings->front().text;
+}
+
+TEST(SqliteSchema, is_applied_by_two_at_once) {
+  const ScratchFolder folder;
+  Options options = at(folder.file("a.db"));
+  options.busy_timeout = Millis(10000);
+  std::vector<std::thread> migrators;
+  for (int i = 0; i < 4; ++i) {
+    migrators.emplace_back([&] {
+      const auto applied = apply_schema(options, SchemaPart::producer);
+      EXPECT_TRUE(applied.ok()) << applied.error().to_string();
+    });
+  }
+  for (auto& migrator : migrators) migrator.join();
+  EXPECT_EQ(refusal(options), "");
+}
+
+TEST(SqliteSchema, prints_statements_that_make_the_same_tables) {
+  const ScratchFolder folder;
+  const Options applied = at(folder.file("applied.db"));
+  ASSERT_TRUE(apply_schema(applied, SchemaPart::producer).ok());
+  PlainClient printed(folder.file("printed.db"));
+  printed.query(print_schema(SchemaPart::producer));
+  const std::string tables =
+      "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name";
+  EXPECT_EQ(PlainClient(applied.path).query(tables), printed.query(tables));
+}
+
+TEST(SqliteSchema, C2_leaves_a_table_with_exactly_eight_columns_unchanged_and_says_what_it_lacks) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  const std::string table =
+      "CREATE TABLE local_message (id INTEGER PRIMARY KEY, gmt_create TEXT, gmt_modified TEXT, "
+      "message_type TEXT,"
+      " biz_type TEXT, identifier TEXT, content TEXT, state TEXT)";
+  PlainClient client(options.path);
+  client.query(table);
+  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
+  EXPECT_EQ(client.query("SELECT sql FROM sqlite_schema WHERE name = 'local_message'").at(0),
+            table);
+  EXPECT_EQ(client
+                .query("SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = "
+                       "'local_message'")
+                .at(0),
+            "0");
+  EXPECT_EQ(refusal(options), "");
+
+  const auto findings = check_schema(options, SchemaPart::producer);
+  ASSERT_TRUE(findings.ok());
+  EXPECT_EQ(findings->size(), 4U);
+  for (const SchemaFinding& finding : *findings) {
+    EXPECT_FALSE(finding.fatal) << finding.text;
+    client.query(finding.statement);
+  }
+  EXPECT_TRUE(check_schema(options, SchemaPart::producer)->empty());
+}
+
+TEST(SqliteSchema, names_the_column_that_a_foreign_table_has_not) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  PlainClient(options.path)
+      .query("CREATE TABLE local_message (id INTEGER PRIMARY KEY, content TEXT)");
+  const auto applied = apply_schema(options, SchemaPart::producer);
+  ASSERT_FALSE(applied.ok());
+  EXPECT_NE(applied.error().text.find("gmt_create"), std::string::npos);
+}
+
+TEST(SqliteSchema, refuses_a_newer_version_and_asks_for_an_older_one_to_be_migrated) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
+  PlainClient(options.path).query("UPDATE waybill_schema SET version = 99");
+  EXPECT_NE(refusal(options).find("schema version 99"), std::string::npos);
+  EXPECT_FALSE(apply_schema(options, SchemaPart::producer).ok());
+  PlainClient(options.path).query("UPDATE waybill_schema SET version = 0");
+  EXPECT_NE(refusal(options).find("waybill schema apply"), std::string::npos);
+}
+
+TEST(SqliteStore, says_what_is_wrong_with_the_file_and_what_to_do) {
+  const ScratchFolder folder;
+  EXPECT_NE(refusal(at(folder.file("missing.db"))).find("waybill schema apply"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder.file("missing.db")));
+  EXPECT_NE(refusal(at(folder.file(""))).find("is a directory"), std::string::npos);
+  std::ofstream(folder.file("text.db")) << std::string(5000, 'x');
+  EXPECT_NE(refusal(at(folder.file("text.db"))).find("no SQLite database"), std::string::npos);
+  PlainClient(folder.file("empty.db")).query("CREATE TABLE t(x); PRAGMA journal_mode = WAL");
+  EXPECT_NE(refusal(at(folder.file("empty.db"))).find("waybill schema apply"), std::string::npos);
+  Options odd = at(folder.file("missing.db"));
+  odd.table = "a; DROP TABLE b";
+  EXPECT_NE(refusal(odd).find("table name"), std::string::npos);
+}
+
+TEST(SqliteStore, asks_to_try_again_while_another_process_holds_the_database) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
+  const auto store = open_message_store(options);
+  ASSERT_TRUE(store.ok());
+  auto session = (*store)->open_relay();
+  ASSERT_TRUE(session.ok());
+  PlainClient writer(options.path);
+  writer.query(
+      "BEGIN IMMEDIATE; INSERT INTO local_message (message_type, biz_type, identifier, content) "
+      "VALUES"
+      " ('t', 'b', 'i', 'c')");
+  Mark mark;
+  mark.id = 1;
+  const auto blocked = (*session)->mark({&mark, 1});
+  ASSERT_FALSE(blocked.ok());
+  EXPECT_EQ(blocked.error().remedy, Remedy::retry);
+  writer.query("COMMIT");
+  EXPECT_EQ((*session)->mark({&mark, 1})->at(0), Marked::done);
+}
+
+TEST(SqliteStore, a_users_writer_gets_its_turn_beside_a_busy_relay) {
+  const ScratchFolder folder;
+  Options options = at(folder.file("a.db"));
+  options.busy_timeout = Millis(10000);
+  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
+  const auto store = open_message_store(options);
+  PlainClient user(options.path);
+  user.query("PRAGMA synchronous = FULL");
+  std::jthread relay([&](const std::stop_token& stop) {
+    auto session = (*store)->open_relay();
+    ASSERT_TRUE(session.ok());
+    while (!stop.stop_requested()) {
+      LaneRead spec;
+      spec.message_type = "t";
+      const auto page = (*session)->read(spec);
+      ASSERT_TRUE(page.ok());
+      std::vector<Mark> marks(page->rows.size());
+      for (std::size_t i = 0; i < marks.size(); ++i) marks[i].id = page->rows[i].id;
+      ASSERT_TRUE((*session)->mark(marks).ok());
+    }
+  });
+  for (int i = 0; i < 200; ++i) {
+    user.query(
+        "INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES ('t', 'b', "
+        "'" +
+        std::to_string(i) + "', 'c')");
+  }
+  relay.request_stop();
+  relay.join();
+  EXPECT_EQ(user.query("SELECT COUNT(*) FROM local_message").at(0), "200");
+}
+
+}  // namespace
+}  // namespace waybill::sqlite

@@ -1,0 +1,682 @@
+#include "waybill/testing/store_conformance.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+
+namespace waybill::testing {
+namespace {
+
+using enum MessageState;
+
+constexpr Cause kCauses[] = {Cause::acked,
+                             Cause::acked_unconfirmed,
+                             Cause::confirmed,
+                             Cause::consumer_later,
+                             Cause::consumer_failed,
+                             Cause::refused,
+                             Cause::refused_for_good,
+                             Cause::stuck_behind,
+                             Cause::unblocked,
+                             Cause::horizon_passed,
+                             Cause::cancelled,
+                             Cause::resend,
+                             Cause::replay};
+
+bool is_operator(Cause cause) {
+  return cause == Cause::cancelled || cause == Cause::resend || cause == Cause::replay;
+}
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().to_string());
+  return std::move(*result);
+}
+
+}  // namespace
+
+void StoreConformance::SetUp() {
+  database_ = GetParam().make();
+  store_ = database_->open_store();
+  relay_ = must(store_->open_relay());
+  endpoint_ = must(store_->open_confirm());
+  console_ = must(store_->open_console());
+  lease_ = take_lease();
+}
+
+Lease StoreConformance::take_lease() {
+  const auto taken = must(relay_->take(must(relay_->lease()), "conformance"));
+  if (!taken) throw std::runtime_error("the lease was not to be had");
+  return *taken;
+}
+
+std::int64_t StoreConformance::insert(const std::string& identifier, const std::string& content,
+                                      const std::string& message_type) {
+  database_->execute(
+      "INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES ('" +
+      message_type + "', 'order', '" + identifier + "', '" + content + "')");
+  const auto ids = database_->query("SELECT MAX(id) FROM local_message");
+  return std::stoll(ids.at(0));
+}
+
+std::string StoreConformance::state_of(std::int64_t id) {
+  const auto states =
+      database_->query("SELECT state FROM local_message WHERE id = " + std::to_string(id));
+  return states.empty() ? "" : states[0];
+}
+
+std::uint32_t StoreConformance::epoch_of(std::int64_t id) {
+  const auto history = must(console_->show(id));
+  return history ? history->row.epoch : 0;
+}
+
+void StoreConformance::set_route(std::vector<std::string> consumers,
+                                 const std::string& message_type) {
+  Route route;
+  route.message_type = message_type;
+  route.destination = "orders";
+  route.consumers = std::move(consumers);
+  const Status set = console_->set_routes({&route, 1});
+  if (!set) throw std::runtime_error(set.error().to_string());
+}
+
+Marked StoreConformance::change(std::int64_t id, MessageState from, Cause cause, Millis due_in) {
+  Mark mark;
+  mark.id = id;
+  mark.from = from;
+  mark.cause = cause;
+  mark.epoch = epoch_of(id);
+  mark.due_in = due_in;
+  mark.reason = "a reason";
+  if (is_operator(cause)) return must(console_->act({&mark, 1}, "tester")).at(0);
+  if (!is_judgement(cause)) return must(relay_->mark({&mark, 1})).at(0);
+  const auto judged = must(relay_->judge(lease_, {&mark, 1}));
+  if (!judged) throw std::runtime_error("the lease was lost");
+  return judged->at(0);
+}
+
+std::int64_t StoreConformance::row_in(MessageState state) {
+  const std::int64_t id = insert("row-" + std::to_string(++rows_));
+  const auto step = [&](MessageState from, Cause cause) {
+    if (change(id, from, cause) != Marked::done)
+      throw std::runtime_error("a legal arrow was refused");
+  };
+  switch (state) {
+    case INIT:
+      break;
+    case SENT:
+      step(INIT, Cause::acked_unconfirmed);
+      break;
+    case RETRY:
+      step(INIT, Cause::refused);
+      break;
+    case PARKED:
+      step(INIT, Cause::stuck_behind);
+      break;
+    case SUCCESS:
+      step(INIT, Cause::acked);
+      break;
+    case DEAD:
+      step(INIT, Cause::refused_for_good);
+      break;
+    case CANCELLED:
+      step(INIT, Cause::cancelled);
+      break;
+  }
+  return id;
+}
+
+ConfirmResult StoreConformance::confirm(const std::string& identifier, const std::string& consumer,
+                                        Verdict verdict, std::uint32_t epoch) {
+  Confirmation item;
+  item.message_id = "order/order.placed/" + identifier;
+  item.consumer = consumer;
+  item.verdict = verdict;
+  item.reason = verdict == Verdict::failed ? "no such user" : "";
+  item.epoch = epoch;
+  return must(endpoint_->confirm({&item, 1})).at(0);
+}
+
+LanePage StoreConformance::read(Lane lane, LaneCursor after, std::uint32_t rows_max) {
+  LaneRead spec;
+  spec.lane = lane;
+  spec.message_type = "order.placed";
+  spec.after = after;
+  spec.rows_max = rows_max;
+  return must(relay_->read(spec));
+}
+
+TEST_P(StoreConformance, every_legal_arrow_moves_its_row_and_no_other_does) {
+  for (const MessageState from : kMessageStates) {
+    for (const Cause cause : kCauses) {
+      SCOPED_TRACE(std::string(to_string(from)) + " by " + std::string(to_string(cause)));
+      const auto to = next_state(from, cause);
+      if (!to) continue;
+      const std::int64_t id = row_in(from);
+      const std::int64_t other = row_in(from);
+      EXPECT_EQ(change(id, from, cause), Marked::done);
+      EXPECT_EQ(state_of(id), to_string(*to));
+      EXPECT_EQ(state_of(other), to_string(from));
+    }
+  }
+}
+
+TEST_P(StoreConformance, every_forbidden_arrow_is_refused_and_changes_nothing) {
+  for (const MessageState from : kMessageStates) {
+    for (const Cause cause : kCauses) {
+      if (next_state(from, cause)) continue;
+      SCOPED_TRACE(std::string(to_string(from)) + " by " + std::string(to_string(cause)));
+      const std::int64_t id = row_in(from);
+      Mark mark;
+      mark.id = id;
+      mark.from = from;
+      mark.cause = cause;
+      mark.epoch = epoch_of(id);
+      if (is_operator(cause)) {
+        EXPECT_FALSE(console_->act({&mark, 1}, "tester").ok());
+      } else if (is_judgement(cause)) {
+        EXPECT_FALSE(relay_->judge(lease_, {&mark, 1}).ok());
+      } else {
+        EXPECT_FALSE(relay_->mark({&mark, 1}).ok());
+      }
+      EXPECT_EQ(state_of(id), to_string(from));
+    }
+  }
+}
+
+TEST_P(StoreConformance, F4_a_mark_whose_row_is_elsewhere_changes_nothing_and_says_so) {
+  for (const MessageState now : kMessageStates) {
+    if (now == INIT) continue;
+    const std::int64_t id = row_in(now);
+    SCOPED_TRACE(to_string(now));
+    EXPECT_EQ(change(id, INIT, Cause::acked), Marked::already_further);
+    EXPECT_EQ(state_of(id), to_string(now));
+  }
+  EXPECT_EQ(change(987654, INIT, Cause::acked), Marked::gone);
+  EXPECT_EQ(change(987654, RETRY, Cause::acked), Marked::gone);
+}
+
+TEST_P(StoreConformance, F5_a_mark_names_its_rows_and_answers_for_each) {
+  const std::int64_t first = row_in(INIT);
+  const std::int64_t late = row_in(INIT);
+  const std::int64_t sent = row_in(SENT);
+  std::vector<Mark> marks(3);
+  marks[0].id = first;
+  marks[1].id = sent;
+  marks[2].id = 987654;
+  EXPECT_EQ(must(relay_->mark(marks)),
+            (std::vector{Marked::done, Marked::already_further, Marked::gone}));
+  EXPECT_EQ(state_of(late), "INIT");
+  const LanePage page = read(Lane::fresh);
+  ASSERT_EQ(page.rows.size(), 1U);
+  EXPECT_EQ(page.rows[0].id, late);
+}
+
+TEST_P(StoreConformance, F3_a_confirmation_that_overtakes_the_mark_is_final) {
+  set_route({"points"});
+  const std::int64_t id = insert("A-1");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+  EXPECT_EQ(change(id, INIT, Cause::acked_unconfirmed), Marked::already_further);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+}
+
+TEST_P(StoreConformance, L2_a_deposed_relay_judges_nothing_but_marks_facts) {
+  const std::int64_t id = row_in(INIT);
+  const Lease old = lease_;
+  lease_ = take_lease();
+  EXPECT_GT(lease_.fence, old.fence);
+  Mark mark;
+  mark.id = id;
+  mark.cause = Cause::refused;
+  EXPECT_FALSE(must(relay_->judge(old, {&mark, 1})).has_value());
+  EXPECT_EQ(state_of(id), "INIT");
+  EXPECT_FALSE(must(relay_->renew(old)).has_value());
+  mark.cause = Cause::acked;
+  EXPECT_EQ(must(relay_->mark({&mark, 1})).at(0), Marked::done);
+}
+
+TEST_P(StoreConformance, L1_of_two_takers_one_gets_the_lease_and_a_release_frees_it) {
+  auto second = must(store_->open_relay());
+  const LeaseView seen = must(relay_->lease());
+  const auto mine = must(relay_->take(seen, "one"));
+  ASSERT_TRUE(mine.has_value());
+  EXPECT_FALSE(must(second->take(seen, "two")).has_value());
+  const auto renewed = must(relay_->renew(*mine));
+  ASSERT_TRUE(renewed.has_value());
+  EXPECT_EQ(renewed->counter, mine->counter + 1);
+  ASSERT_TRUE(relay_->release(*renewed).ok());
+  EXPECT_EQ(must(relay_->lease()).holder, "");
+  EXPECT_FALSE(must(relay_->renew(*renewed)).has_value());
+  Mark mark;
+  mark.id = row_in(INIT);
+  mark.cause = Cause::refused;
+  EXPECT_FALSE(must(relay_->judge(*renewed, {&mark, 1})).has_value());
+}
+
+TEST_P(StoreConformance, a_judgement_is_refused_by_mark_and_a_fact_is_not_an_operators_action) {
+  Mark mark;
+  mark.id = row_in(INIT);
+  mark.cause = Cause::refused;
+  EXPECT_FALSE(relay_->mark({&mark, 1}).ok());
+  mark.cause = Cause::acked;
+  EXPECT_FALSE(console_->act({&mark, 1}, "tester").ok());
+  EXPECT_EQ(state_of(mark.id), "INIT");
+}
+
+TEST_P(StoreConformance, the_happy_path_writes_no_side_table) {
+  set_route({"points"});
+  insert("A-1");
+  ASSERT_EQ(change(1, INIT, Cause::acked_unconfirmed), Marked::done);
+  ASSERT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message_delivery").at(0), "0");
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message_receipt").at(0), "0");
+}
+
+TEST_P(StoreConformance, the_delivery_row_counts_sends_and_refusals_and_remembers_the_first_ack) {
+  const std::int64_t id = row_in(RETRY);
+  ASSERT_EQ(change(id, RETRY, Cause::refused), Marked::done);
+  MessageRow row = must(console_->show(id))->row;
+  EXPECT_EQ(row.refusals, 2U);
+  EXPECT_FALSE(row.first_accepted_at.has_value());
+  EXPECT_EQ(row.reason, "a reason");
+  ASSERT_EQ(change(id, RETRY, Cause::acked_unconfirmed, Millis(60000)), Marked::done);
+  row = must(console_->show(id))->row;
+  EXPECT_TRUE(row.first_accepted_at.has_value());
+  EXPECT_EQ(row.sends, 3U);
+
+  const std::int64_t overdue = row_in(SENT);
+  ASSERT_EQ(change(overdue, SENT, Cause::acked_unconfirmed, Millis(60000)), Marked::done);
+  row = must(console_->show(overdue))->row;
+  EXPECT_EQ(row.sends, 2U);
+  EXPECT_TRUE(row.first_accepted_at.has_value());
+}
+
+TEST_P(StoreConformance, G1_each_lane_holds_what_may_be_published_now) {
+  const std::int64_t fresh = row_in(INIT);
+  const std::int64_t sent = row_in(SENT);
+  const std::int64_t due = row_in(RETRY);
+  const std::int64_t later = row_in(INIT);
+  ASSERT_EQ(change(later, INIT, Cause::refused, std::chrono::hours(1)), Marked::done);
+  for (const MessageState state : {PARKED, SUCCESS, DEAD, CANCELLED}) row_in(state);
+
+  const auto only = [&](Lane lane, std::int64_t id) {
+    const LanePage page = read(lane);
+    EXPECT_TRUE(page.exhausted);
+    ASSERT_EQ(page.rows.size(), 1U);
+    EXPECT_EQ(page.rows[0].id, id);
+    EXPECT_EQ(must(relay_->types_present(lane)), std::vector<std::string>{"order.placed"});
+  };
+  only(Lane::fresh, fresh);
+  only(Lane::overdue, sent);
+  only(Lane::due, due);
+
+  LaneRead overdue;
+  overdue.lane = Lane::overdue;
+  overdue.message_type = "order.placed";
+  overdue.overdue_after = std::chrono::hours(1);
+  EXPECT_TRUE(must(relay_->read(overdue)).rows.empty());
+}
+
+TEST_P(StoreConformance, G2_paging_by_cursor_reaches_every_row_of_each_lane) {
+  for (const MessageState state : {INIT, SENT, RETRY}) {
+    const Lane lane = state == INIT ? Lane::fresh : state == SENT ? Lane::overdue : Lane::due;
+    std::vector<std::int64_t> wanted;
+    for (int i = 0; i < 7; ++i) wanted.push_back(row_in(state));
+    std::vector<std::int64_t> seen;
+    LaneCursor after;
+    for (bool exhausted = false; !exhausted;) {
+      const LanePage page = read(lane, after, 2);
+      exhausted = page.exhausted;
+      for (const MessageRow& row : page.rows) {
+        seen.push_back(row.id);
+        after = {state == SENT ? row.gmt_modified : row.next_attempt_at, row.id};
+      }
+      ASSERT_LE(seen.size(), wanted.size());
+    }
+    std::sort(seen.begin(), seen.end());
+    EXPECT_EQ(seen, wanted) << to_string(state);
+  }
+}
+
+TEST_P(StoreConformance, a_read_stops_at_its_bytes_but_gives_one_row_at_least) {
+  for (int i = 0; i < 5; ++i) insert("big-" + std::to_string(i), std::string(1000, 'x'));
+  LaneRead spec;
+  spec.message_type = "order.placed";
+  spec.bytes_max = 1;
+  LanePage page = must(relay_->read(spec));
+  EXPECT_EQ(page.rows.size(), 1U);
+  EXPECT_FALSE(page.exhausted);
+  spec.bytes_max = 2500;
+  EXPECT_EQ(must(relay_->read(spec)).rows.size(), 3U);
+}
+
+TEST_P(StoreConformance, C3_times_come_from_the_database_and_every_change_is_noted) {
+  const std::int64_t id = row_in(INIT);
+  const MessageRow before = read(Lane::fresh).rows.at(0);
+  EXPECT_EQ(before.gmt_create, before.gmt_modified);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (read(Lane::fresh).now <= before.gmt_modified &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  ASSERT_EQ(change(id, INIT, Cause::acked_unconfirmed), Marked::done);
+  const MessageRow after = must(console_->show(id))->row;
+  EXPECT_EQ(after.gmt_create, before.gmt_create);
+  EXPECT_GT(after.gmt_modified, before.gmt_modified);
+  EXPECT_LE(after.gmt_modified, read(Lane::fresh).now);
+}
+
+TEST_P(StoreConformance, C6_content_comes_back_byte_for_byte) {
+  const std::string emoji = "\xF0\x9F\x98\x80 \xE7\xA7\xAF\xE5\x88\x86";
+  const std::string large(65536, 'y');
+  insert("emoji", emoji);
+  insert("empty", "");
+  insert("large", large);
+  const LanePage page = read(Lane::fresh);
+  ASSERT_EQ(page.rows.size(), 3U);
+  EXPECT_EQ(page.rows[0].content, emoji);
+  EXPECT_EQ(page.rows[1].content, "");
+  EXPECT_EQ(page.rows[2].content, large);
+  for (const MessageRow& row : page.rows) EXPECT_EQ(row.defect, "");
+}
+
+TEST_P(StoreConformance, C6_rows_that_cannot_be_published_say_why_and_keep_nobody_from_the_others) {
+  const auto with_headers = [&](const std::string& identifier, const std::string& headers) {
+    database_->execute(
+        "INSERT INTO local_message (message_type, biz_type, identifier, content, headers) VALUES "
+        "('order.placed', "
+        "'order', '" +
+        identifier + "', '***', '" + headers + "')");
+  };
+  with_headers("not-json", "{");
+  with_headers("not-base64", "{\"content_encoding\":\"base64\"}");
+  with_headers("unknown-encoding", "{\"content_encoding\":\"zip\"}");
+  with_headers("good", "{\"key\":\"user-1\",\"traceparent\":\"00-ab\"}");
+  insert("good-too");
+  const LanePage page = read(Lane::fresh);
+  ASSERT_EQ(page.rows.size(), 5U);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(page.rows[static_cast<std::size_t>(i)].defect, "");
+    EXPECT_EQ(page.rows[static_cast<std::size_t>(i)].content, "");
+  }
+  EXPECT_EQ(page.rows[3].defect, "");
+  EXPECT_EQ(page.rows[3].key, "user-1");
+  EXPECT_EQ(page.rows[3].traceparent, "00-ab");
+  EXPECT_EQ(page.rows[4].defect, "");
+}
+
+TEST_P(StoreConformance, C7_a_state_outside_the_closed_set_is_reported_and_left_alone) {
+  set_route({"points"});
+  const std::int64_t id = insert("odd");
+  database_->execute("UPDATE local_message SET state = 'WEIRD' WHERE id = " + std::to_string(id));
+  for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due})
+    EXPECT_TRUE(read(lane).rows.empty());
+  EXPECT_EQ(confirm("odd", "points", Verdict::done), ConfirmResult::already);
+  EXPECT_EQ(state_of(id), "WEIRD");
+  const auto counts = must(console_->status()).counts;
+  ASSERT_EQ(counts.size(), 1U);
+  EXPECT_EQ(counts[0].state, "WEIRD");
+  EXPECT_EQ(counts[0].rows, 1);
+}
+
+TEST_P(StoreConformance, C8_ids_are_compared_as_bytes) {
+  set_route({"points"});
+  const std::int64_t upper = insert("ORDER-1");
+  const std::int64_t spaced = insert("ORDER-1 ");
+  const std::int64_t lower = insert("order-1");
+  EXPECT_EQ(confirm("ORDER-1 ", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(upper), "INIT");
+  EXPECT_EQ(state_of(spaced), "SUCCESS");
+  EXPECT_EQ(state_of(lower), "INIT");
+}
+
+TEST_P(StoreConformance, C2_a_table_with_exactly_the_eight_columns_is_relayed_and_confirmed) {
+  relay_.reset();
+  endpoint_.reset();
+  console_.reset();
+  store_.reset();
+  database_->make_eight_column_table();
+  store_ = database_->open_store();
+  relay_ = must(store_->open_relay());
+  endpoint_ = must(store_->open_confirm());
+  console_ = must(store_->open_console());
+  set_route({"points"});
+  for (const char* identifier : {"A-1", "A-2"}) {
+    database_->execute(
+        "INSERT INTO local_message (gmt_create, gmt_modified, message_type, biz_type, identifier, "
+        "content, state)"
+        " VALUES ('2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', 'order.placed', 'order', "
+        "'" +
+        std::string(identifier) + "', '{}', 'INIT')");
+  }
+  const LanePage page = read(Lane::fresh);
+  ASSERT_EQ(page.rows.size(), 2U);
+  EXPECT_EQ(change(page.rows[0].id, INIT, Cause::acked_unconfirmed), Marked::done);
+  EXPECT_EQ(change(page.rows[1].id, INIT, Cause::refused), Marked::done);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(page.rows[0].id), "SUCCESS");
+  EXPECT_EQ(state_of(page.rows[1].id), "RETRY");
+}
+
+TEST_P(StoreConformance, H2_a_repeated_confirmation_gets_the_same_answer_and_changes_nothing) {
+  set_route({"points"});
+  const std::int64_t done = insert("done");
+  const std::int64_t failed = insert("failed");
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(confirm("done", "points", Verdict::done), ConfirmResult::done);
+    EXPECT_EQ(confirm("failed", "points", Verdict::failed), ConfirmResult::done);
+  }
+  EXPECT_EQ(state_of(done), "SUCCESS");
+  EXPECT_EQ(state_of(failed), "DEAD");
+}
+
+TEST_P(StoreConformance, H3_unknown_ids_and_consumers_are_not_found_and_leave_no_trace) {
+  set_route({"points"});
+  insert("A-1");
+  EXPECT_EQ(confirm("A-2", "points", Verdict::done), ConfirmResult::not_found);
+  EXPECT_EQ(confirm("A-1", "stranger", Verdict::done), ConfirmResult::not_found);
+  Confirmation malformed;
+  malformed.message_id = "no id at all";
+  malformed.consumer = "points";
+  EXPECT_EQ(must(endpoint_->confirm({&malformed, 1})).at(0), ConfirmResult::not_found);
+  EXPECT_EQ(state_of(1), "INIT");
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM waybill_consumer").at(0), "0");
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message").at(0), "1");
+}
+
+TEST_P(StoreConformance, H6_failed_makes_the_row_dead_with_its_reason_and_done_is_final) {
+  set_route({"points"});
+  const std::int64_t id = insert("A-1");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::failed), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "DEAD");
+  EXPECT_NE(must(console_->show(id))->row.reason.find("no such user"), std::string::npos);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::failed), ConfirmResult::already);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+}
+
+TEST_P(StoreConformance, H11_replay_raises_the_epoch_and_an_old_failed_changes_nothing) {
+  set_route({"points"});
+  const std::int64_t id = insert("A-1");
+  ASSERT_EQ(confirm("A-1", "points", Verdict::failed), ConfirmResult::done);
+  ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
+  EXPECT_EQ(epoch_of(id), 1U);
+  EXPECT_EQ(must(console_->show(id))->row.refusals, 0U);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::failed, 0), ConfirmResult::already);
+  EXPECT_EQ(state_of(id), "RETRY");
+  Mark old;
+  old.id = id;
+  old.from = RETRY;
+  old.cause = Cause::acked;
+  old.epoch = 0;
+  EXPECT_EQ(must(relay_->mark({&old, 1})).at(0), Marked::already_further);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::failed, 1), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "DEAD");
+
+  const std::int64_t cancelled = insert("A-2");
+  ASSERT_EQ(change(cancelled, INIT, Cause::cancelled), Marked::done);
+  EXPECT_EQ(confirm("A-2", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(cancelled), "SUCCESS");
+}
+
+TEST_P(StoreConformance, H7_with_several_consumers_the_row_is_done_when_all_have_confirmed) {
+  set_route({"points", "mail", "audit"});
+  const std::int64_t id = insert("A-1");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(confirm("A-1", "mail", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "INIT");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::failed), ConfirmResult::already);
+  EXPECT_EQ(confirm("A-1", "audit", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+  EXPECT_EQ(must(console_->show(id))->receipts.size(), 3U);
+}
+
+TEST_P(StoreConformance, H7_simultaneous_confirmations_of_several_consumers_finish_every_row) {
+  constexpr int kRows = 60;
+  const std::vector<std::string> consumers = {"points", "mail", "audit"};
+  set_route(consumers);
+  for (int i = 0; i < kRows; ++i) insert("S-" + std::to_string(i));
+  std::vector<std::thread> threads;
+  for (const std::string& consumer : consumers) {
+    threads.emplace_back([&, consumer] {
+      auto session = must(store_->open_confirm());
+      for (int i = 0; i < kRows; ++i) {
+        Confirmation item;
+        item.message_id = "order/order.placed/S-" + std::to_string(i);
+        item.consumer = consumer;
+        ASSERT_EQ(must(session->confirm({&item, 1})).at(0), ConfirmResult::done);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message WHERE state = 'SUCCESS'").at(0),
+            std::to_string(kRows));
+}
+
+TEST_P(StoreConformance, later_makes_an_unfinished_row_due_again_and_leaves_finished_ones) {
+  set_route({"points"});
+  const std::int64_t id = insert("A-1");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::later), ConfirmResult::done);
+  EXPECT_EQ(state_of(id), "RETRY");
+  EXPECT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(confirm("A-1", "points", Verdict::later), ConfirmResult::already);
+  EXPECT_EQ(state_of(id), "SUCCESS");
+  EXPECT_TRUE(must(relay_->types_present(Lane::due)).empty());
+}
+
+TEST_P(StoreConformance, the_newest_confirmed_send_of_each_consumer_is_kept) {
+  set_route({"points"});
+  std::vector<Confirmation> items(2);
+  const DatabaseTime newest = std::chrono::sys_days(std::chrono::January / 2 / 2026);
+  for (int i = 0; i < 2; ++i) {
+    insert("A-" + std::to_string(i));
+    auto& item = items[static_cast<std::size_t>(i)];
+    item.message_id = "order/order.placed/A-" + std::to_string(i);
+    item.consumer = "points";
+    item.sent_at = newest - std::chrono::hours(i);
+    item.retention = std::chrono::hours(5);
+  }
+  ASSERT_TRUE(endpoint_->confirm(items).ok());
+  const auto progress = must(relay_->consumer_progress());
+  ASSERT_TRUE(progress.has_value());
+  ASSERT_EQ(progress->size(), 1U);
+  EXPECT_EQ(progress->at(0).consumer, "points");
+  EXPECT_EQ(progress->at(0).confirmed_sent, newest);
+  EXPECT_EQ(progress->at(0).retention, std::chrono::hours(5));
+}
+
+TEST_P(StoreConformance, routes_come_back_as_written_with_growing_versions) {
+  const auto before = must(relay_->routes_version());
+  set_route({"points", "mail"});
+  set_route({}, "other");
+  const auto routes = must(relay_->routes());
+  ASSERT_EQ(routes.size(), 2U);
+  const Route* route = find_route(routes, "order.placed");
+  ASSERT_NE(route, nullptr);
+  EXPECT_EQ(route->consumers, (std::vector<std::string>{"points", "mail"}));
+  EXPECT_GT(must(relay_->routes_version()), before + 1);
+  Route bad = *route;
+  bad.ordering = Ordering::publish;
+  bad.dispatch = Dispatch::sync;
+  EXPECT_FALSE(console_->set_routes({&bad, 1}).ok());
+}
+
+TEST_P(StoreConformance, J2_operators_find_rows_and_their_actions_are_audited) {
+  const std::int64_t id = row_in(DEAD);
+  row_in(INIT);
+  MessageFilter filter;
+  filter.state = DEAD;
+  const auto dead = must(console_->list(filter));
+  ASSERT_EQ(dead.size(), 1U);
+  EXPECT_EQ(dead[0].id, id);
+  filter.state.reset();
+  filter.identifier = "row-2";
+  EXPECT_EQ(must(console_->list(filter)).size(), 1U);
+  filter.message_type = "other";
+  EXPECT_TRUE(must(console_->list(filter)).empty());
+  EXPECT_FALSE(must(console_->show(987654)).has_value());
+  ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
+  EXPECT_EQ(database_->query("SELECT action FROM waybill_audit"),
+            std::vector<std::string>{"replay"});
+}
+
+TEST_P(StoreConformance, the_inbox_gives_out_what_is_not_confirmed_and_closes_what_was_answered) {
+  const auto inbox = must(database_->open_inbox()->open());
+  for (int i = 0; i < 3; ++i) {
+    database_->execute(
+        "INSERT INTO waybill_inbox (consumer, message_id, epoch, verdict, sent_at) VALUES "
+        "('points', 'm" +
+        std::to_string(i) + "', 0, 'done', '2026-01-01 00:00:00.000')");
+  }
+  database_->execute(
+      "INSERT INTO waybill_inbox (consumer, message_id, epoch, verdict, sent_at) VALUES ('mail', "
+      "'m0', 0, 'done',"
+      " '2026-01-01 00:00:00.000')");
+  auto pending = must(inbox->pending("points", 0, 2));
+  ASSERT_EQ(pending.size(), 2U);
+  EXPECT_EQ(pending[0].message_id, "m0");
+  ASSERT_EQ(must(inbox->pending("points", pending[1].position, 2)).size(), 1U);
+
+  // A duplicate arrives while the answer is on its way: its row stays open.
+  const DatabaseTime newer = pending[0].sent_at + std::chrono::seconds(9);
+  ASSERT_TRUE(inbox->reopen("points", "m0", 1, newer).ok());
+  ASSERT_TRUE(inbox->confirmed("points", pending).ok());
+  pending = must(inbox->pending("points", 0, 10));
+  ASSERT_EQ(pending.size(), 2U);
+  EXPECT_EQ(pending[0].message_id, "m0");
+  EXPECT_EQ(pending[0].epoch, 1U);
+  EXPECT_EQ(pending[0].sent_at, newer);
+  EXPECT_EQ(pending[1].message_id, "m2");
+  EXPECT_EQ(must(inbox->pending("mail", 0, 10)).size(), 1U);
+}
+
+TEST_P(StoreConformance, a_parked_message_is_kept_and_confirmed_as_failed_unless_it_was_done) {
+  const auto inbox = must(database_->open_inbox()->open());
+  database_->execute(
+      "INSERT INTO waybill_inbox (consumer, message_id, epoch, verdict, sent_at) VALUES ('points', "
+      "'done', 0, 'done',"
+      " '2026-01-01 00:00:00.000')");
+  ParkedMessage message;
+  message.message_id = "poison";
+  message.message_type = "order.placed";
+  message.body = std::string("\0\xFF", 2);
+  message.reason = "the handler failed 3 times";
+  message.attempts = 3;
+  ASSERT_TRUE(inbox->park("points", message, DatabaseTime{}).ok());
+  message.message_id = "done";
+  ASSERT_TRUE(inbox->park("points", message, DatabaseTime{}).ok());
+  const auto parked = must(inbox->parked("points", 10));
+  ASSERT_EQ(parked.size(), 1U);
+  EXPECT_EQ(parked[0].message_id, "poison");
+  EXPECT_EQ(parked[0].body, message.body);
+  const auto pending = must(inbox->pending("points", 0, 10));
+  ASSERT_EQ(pending.size(), 2U);
+  EXPECT_EQ(pending[0].verdict, Verdict::done);
+  EXPECT_EQ(pending[1].verdict, Verdict::failed);
+  EXPECT_EQ(pending[1].reason, message.reason);
+}
+
+}  // namespace waybill::testing
