@@ -10,8 +10,8 @@ namespace waybill::bench {
 // One entry of bench/results/latest.json.
 struct Measurement {
   std::string name;
-  double ratio = 0;     // value / the yardstick's value; NaN-free: 0 when there is no yardstick
-  double value = 0;     // ours, the median over the rounds
+  double ratio = 0;  // value / the yardstick's value; NaN-free: 0 when there is no yardstick
+  double value = 0;  // ours, the median over the rounds
   std::string unit;
   std::string against;  // what the yardstick is, with its value
   std::string better;   // "higher" or "lower"
@@ -26,9 +26,10 @@ struct Benchmark {
   std::function<std::vector<Measurement>()> run;
 };
 
-// Ratios of paired rounds: `ours` and `yardstick` run in turns `rounds` times, and each returns its figure (a rate).
-[[nodiscard]] Measurement compare(std::string name, std::string unit, std::string against, int rounds,
-                                  const std::function<double()>& ours,
+// Ratios of paired rounds: `ours` and `yardstick` run in turns `rounds` times, and each returns its
+// figure (a rate).
+[[nodiscard]] Measurement compare(std::string name, std::string unit, std::string against,
+                                  int rounds, const std::function<double()>& ours,
                                   const std::function<double()>& yardstick);
 
 // Values without a yardstick, or with a fixed limit instead of one.

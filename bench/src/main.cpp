@@ -1,4 +1,5 @@
-// Runs the benchmarks named on the command line (all without names) and writes their ratios as JSON.
+// Runs the benchmarks named on the command line (all without names) and writes their ratios as
+// JSON.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,12 +18,14 @@ std::vector<double> sorted(std::vector<double> values) {
   return values;
 }
 
-double median_of(const std::vector<double>& values) { return percentile(values, 0.5); }
+double median_of(const std::vector<double>& values) {
+  return percentile(values, 0.5);
+}
 
 boost::json::object to_json(const Measurement& m) {
-  return {{"name", m.name},     {"ratio", m.ratio},   {"value", m.value}, {"unit", m.unit},
+  return {{"name", m.name},       {"ratio", m.ratio},   {"value", m.value},   {"unit", m.unit},
           {"against", m.against}, {"better", m.better}, {"median", m.median}, {"min", m.min},
-          {"max", m.max},       {"rounds", m.rounds}};
+          {"max", m.max},         {"rounds", m.rounds}};
 }
 
 }  // namespace
@@ -118,4 +121,6 @@ int main_of(int argc, char** argv) {
 
 }  // namespace waybill::bench
 
-int main(int argc, char** argv) { return waybill::bench::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  return waybill::bench::main_of(argc, argv);
+}
