@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 
 #include "database.hpp"
 #include "order_api.hpp"
@@ -43,21 +44,15 @@ constexpr const char* kTables =
     "  granted_at INTEGER NOT NULL)";
 
 void add_points(sqlite3* database, const OrderPlaced& order, std::string_view message_id) {
-  Query(database,
-        "INSERT INTO points(user_id, balance) VALUES(?, ?)"
-        " ON CONFLICT(user_id) DO UPDATE SET balance = balance + excluded.balance")
-      .bind(order.user_id)
-      .bind(order.points)
-      .step();
-  Query(database,
-        "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
-        " VALUES(?, ?, ?, ?, ?)")
-      .bind(message_id)
-      .bind(order.order_id)
-      .bind(order.user_id)
-      .bind(order.points)
-      .bind(milliseconds_now())
-      .step();
+  Query balance(database,
+                "INSERT INTO points(user_id, balance) VALUES(?, ?)"
+                " ON CONFLICT(user_id) DO UPDATE SET balance = balance + excluded.balance");
+  balance.bind(order.user_id).bind(order.points).step();
+  Query grant(database,
+              "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
+              " VALUES(?, ?, ?, ?, ?)");
+  grant.bind(message_id).bind(order.order_id).bind(order.user_id).bind(order.points);
+  grant.bind(milliseconds_now()).step();
 }
 
 std::optional<std::int64_t> find_points(sqlite3* database, std::string_view user_id) {
@@ -73,8 +68,7 @@ OrderPlaced parse_order_placed(std::string_view body) {
           json::value_to<std::int64_t>(content.at("points"))};
 }
 
-// Runs in the inbox's transaction: the points and the note that this message was handled commit
-// together.
+// Runs in the inbox's transaction: the points and the note that they were added commit together.
 inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery& delivery) {
   OrderPlaced order;
   try {
@@ -91,15 +85,14 @@ inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery
 struct ServiceOptions {
   std::string db, queue, group = "points", confirm_url, key_file, port_file;
   std::uint16_t port = 0;
-  bool create = false;
-  bool no_inbox = false;
+  bool create = false, no_inbox = false;
   waybill::testing::PostFaults faults;
 };
 
 template <class T>
-T must(waybill::Result<T> result) {
+T require(waybill::Result<T> result) {
   if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 void log(waybill::LogLevel level, std::string_view text) {
@@ -120,7 +113,7 @@ waybill::confirm::Key read_key(const std::string& path) {
 waybill::confirm::Post post_to(const std::string& url) {
   http::ClientOptions options;
   options.base_url = url;
-  auto client = std::make_shared<http::Client>(options);  // shared with nobody; Post is copyable
+  auto client = std::make_shared<http::Client>(options);  // between copies of this one Post
   return [client](
              const waybill::confirm::Request& request) -> waybill::Result<waybill::confirm::Reply> {
     auto response = client->send({request.method, request.target, request.headers, request.body});
@@ -129,8 +122,8 @@ waybill::confirm::Post post_to(const std::string& url) {
   };
 }
 
-// The counter-example: no inbox, so that each duplicate adds its points again, and no confirmation,
-// so that nobody notices what got lost.
+// The counter-example: no inbox, so that each duplicate adds its points again; no confirmation, so
+// that nobody notices what got lost; what fails is logged and forgotten.
 void consume_without_inbox(std::stop_token stop, sqlite3* database,
                            waybill::Subscriber& subscriber) {
   while (!stop.stop_requested()) {
@@ -138,7 +131,6 @@ void consume_without_inbox(std::stop_token stop, sqlite3* database,
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
     if (!subscriber.receive(until, 100, batch)) continue;
     for (const waybill::Delivery& delivery : batch) {
-      auto how = waybill::Settle::ack;
       try {
         run_sql(database, "BEGIN IMMEDIATE");
         add_points(database, parse_order_placed(delivery.body), delivery.message_id);
@@ -146,9 +138,8 @@ void consume_without_inbox(std::stop_token stop, sqlite3* database,
       } catch (const std::exception& error) {
         log(waybill::LogLevel::warning, error.what());
         sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr);
-        how = waybill::Settle::again;
       }
-      static_cast<void>(subscriber.settle({&delivery.token, 1}, how));
+      static_cast<void>(subscriber.settle({&delivery.token, 1}, waybill::Settle::ack));
     }
   }
 }
@@ -157,10 +148,8 @@ http::Response answer(const http::Request& request, sqlite3* database, std::mute
   constexpr std::string_view kPoints = "/points/";
   if (request.method != "GET") return problem(405, "method not allowed", "use GET");
   http::Response response;
-  if (request.target == "/health") {
-    response.body = R"({"status":"up"})";
-    return response;
-  }
+  response.body = R"({"status":"up"})";
+  if (request.target == "/health") return response;
   if (!request.target.starts_with(kPoints))
     return problem(404, "no such resource", "GET /points/{user}, GET /health");
   const std::lock_guard lock(one_at_a_time);
@@ -174,14 +163,14 @@ http::Response answer(const http::Request& request, sqlite3* database, std::mute
 int run(const ServiceOptions& options) {
   const waybill::sqlite::Options store{.path = options.db};
   if (options.create) {
-    must(waybill::sqlite::apply_schema(store, waybill::sqlite::SchemaPart::consumer));
+    require(waybill::sqlite::apply_schema(store, waybill::sqlite::SchemaPart::consumer));
     run_sql(open_database(options.db, OpenAs::existing).get(), kTables);
   }
   const Database database = open_database(options.db, OpenAs::existing);
   const Database reader = open_database(options.db, OpenAs::read_only);
   waybill::sqlite::install_busy_handler(database.get(), waybill::Millis(5000));
-  const auto inbox_store = must(waybill::sqlite::open_inbox_store(store));
-  const auto subscriber = must(waybill::embedded::open_subscriber(
+  const auto inbox_store = require(waybill::sqlite::open_inbox_store(store));
+  const auto subscriber = require(waybill::embedded::open_subscriber(
       {.path = options.queue},
       {.topic = std::string(kTopic), .group = options.group, .member = options.group}));
 
@@ -192,19 +181,16 @@ int run(const ServiceOptions& options) {
         *inbox_store, waybill::testing::make_faulty(post_to(options.confirm_url), options.faults),
         waybill::confirm::SenderOptions{
             .consumer = std::string(kPointsConsumer), .key = key, .log = log});
-    if (const waybill::Status started = sender->start(); !started)
-      throw std::runtime_error(started.error().to_string());
+    require(sender->start());
   }
 
+  inbox::ConsumerOptions consumer_options;
+  consumer_options.consumer = kPointsConsumer;
+  consumer_options.log = log;
+  if (sender) consumer_options.ring = [&] { sender->ring(); };
   sqlite3* connection = database.get();
   inbox::Consumer<sqlite3*> consumer(
-      connection, *inbox_store, *subscriber,
-      {.consumer = std::string(kPointsConsumer),
-       .ring =
-           [&] {
-             if (sender) sender->ring();
-           },
-       .log = log},
+      connection, *inbox_store, *subscriber, consumer_options,
       inbox::Handlers<sqlite3*>{{std::string(kOrderPlaced), on_order_placed}});
   std::jthread worker([&](std::stop_token stop) {
     if (options.no_inbox) {

@@ -12,7 +12,7 @@ Result<std::vector<StoredMessage>> peek(const Options& options, std::string_view
     if (!found) {
       throw sqlite::Failure{{Remedy::fix_call,
                              "no topic '" + std::string(topic) + "' in " + options.path,
-                             "waybill queue topics lists them"}};
+                             "see `waybill queue topics`"}};
     }
     std::vector<StoredMessage> messages;
     Query query = file.query(

@@ -18,10 +18,13 @@ struct Topic {
   std::uint32_t partitions = 0;
 };
 
+// The bounds of the options; `fix_call` when one is broken.
+[[nodiscard]] Status check(const Options& options);
+
 class LogFile {
  public:
-  // Creates the file and its schema where they are missing. Throws sqlite::Failure, also for a
-  // foreign file.
+  // With `create`, makes the file and its schema where they are missing; several processes may do
+  // so at once. Throws sqlite::Failure, also for a foreign file, which stays untouched.
   LogFile(const Options& options, sqlite::OpenMode mode);
 
   [[nodiscard]] Query query(const char* sql) {
@@ -36,8 +39,21 @@ class LogFile {
   // Changes when another connection has written.
   [[nodiscard]] std::int64_t data_version();
 
+  // True when the file was deleted or another one stands in its place: what is written here then
+  // is lost, and nobody would notice.
+  [[nodiscard]] bool is_replaced() const;
+
  private:
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
+  static std::optional<Identity> identify(const std::string& path);
+
+  std::string path_;
   sqlite::Database database_;
+  std::optional<Identity> identity_;
 };
 
 [[nodiscard]] std::uint32_t partition_of(std::string_view key, std::string_view message_id,

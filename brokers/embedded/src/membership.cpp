@@ -16,7 +16,6 @@ void Membership::create_cursors() {
         .bind(std::int64_t{partition})
         .run();
   }
-  created_ = true;
 }
 
 std::vector<Membership::CursorRow> Membership::read_cursors() {
@@ -42,26 +41,36 @@ bool Membership::stands_still(Watched& watched, std::uint64_t fence, std::uint64
   return now - watched.since > ttl_ + ttl_ / 4;
 }
 
-// A member that joins is counted at once, one that stopped for ttl + ttl/4 no more, and is
-// forgotten.
-std::size_t Membership::count_live_members(Steady now) {
+void Membership::announce() {
   file_
       .query(
-          "INSERT INTO member (grp, topic, name, counter) VALUES (?1, ?2, ?3, 1)"
+          "INSERT INTO member (grp, topic, name, joined, counter) VALUES (?1, ?2, ?3,"
+          " (SELECT COALESCE(MAX(joined), 0) + 1 FROM member WHERE grp = ?1 AND topic = ?2), 1)"
           " ON CONFLICT (grp, topic, name) DO UPDATE SET counter = counter + 1")
       .bind(group_)
       .bind(topic_.id)
       .bind(name_)
       .run();
+}
+
+// A member that joins is counted at once, one that stopped for ttl + ttl/4 no more, and is
+// forgotten. The longest members take what does not divide evenly, so that a newcomer moves as few
+// partitions as can be.
+std::size_t Membership::share_among_members(Steady now) {
   std::size_t live = 0;
+  std::size_t rank = 0;
+  std::map<std::string, Watched> seen;
   std::vector<std::string> gone;
   {
-    Query query = file_.query("SELECT name, counter FROM member WHERE grp = ?1 AND topic = ?2");
+    Query query = file_.query(
+        "SELECT name, counter FROM member WHERE grp = ?1 AND topic = ?2 ORDER BY joined");
     query.bind(group_).bind(topic_.id);
     while (query.step()) {
       const std::string name = query.text(0);
-      const auto counter = static_cast<std::uint64_t>(query.number(1));
-      if (name != name_ && stands_still(members_[name], 0, counter, now)) {
+      Watched& watched = seen[name] = members_[name];
+      const bool still = stands_still(watched, 0, static_cast<std::uint64_t>(query.number(1)), now);
+      if (name == name_) rank = live;
+      if (name != name_ && still) {
         gone.push_back(name);
       } else {
         ++live;
@@ -69,14 +78,35 @@ std::size_t Membership::count_live_members(Steady now) {
     }
   }
   for (const std::string& name : gone) {
-    members_.erase(name);
+    seen.erase(name);
     file_.query("DELETE FROM member WHERE grp = ?1 AND topic = ?2 AND name = ?3")
         .bind(group_)
         .bind(topic_.id)
         .bind(name)
         .run();
   }
-  return live;
+  members_ = std::move(seen);
+  return topic_.partitions / live + (rank < topic_.partitions % live ? 1 : 0);
+}
+
+void Membership::give_away(std::size_t share, Steady now, std::map<std::uint32_t, Ownership>& owned,
+                           const std::function<bool(std::uint32_t)>& is_busy) {
+  std::size_t surplus = owned.size() > share ? owned.size() - share : 0;
+  std::map<std::uint32_t, Steady> leaving;
+  std::vector<std::uint32_t> released;
+  for (auto entry = owned.rbegin(); surplus > 0; ++entry, --surplus) {
+    const std::uint32_t partition = entry->first;
+    const auto known = leaving_.find(partition);
+    const Steady since = known == leaving_.end() ? now : known->second;
+    if (is_busy(partition) && now - since <= ttl_) {
+      leaving.emplace(partition, since);
+    } else {
+      release(partition, entry->second.fence);
+      released.push_back(partition);
+    }
+  }
+  for (const std::uint32_t partition : released) owned.erase(partition);
+  leaving_ = std::move(leaving);
 }
 
 void Membership::renew(std::map<std::uint32_t, Ownership>& owned) {
@@ -122,18 +152,15 @@ bool Membership::take(const CursorRow& row) {
              .run() == 1;
 }
 
-void Membership::maintain(Steady now, std::map<std::uint32_t, Ownership>& owned) {
+void Membership::maintain(Steady now, std::map<std::uint32_t, Ownership>& owned,
+                          const std::function<bool(std::uint32_t)>& is_busy) {
   std::map<std::uint32_t, Ownership> next = owned;
   sqlite::in_transaction(file_.database(), [&] {
     if (!created_) create_cursors();
     renew(next);
-    const std::size_t members = std::max<std::size_t>(1, count_live_members(now));
-    const std::size_t share = (topic_.partitions + members - 1) / members;
-    while (next.size() > share) {
-      const auto last = std::prev(next.end());
-      release(last->first, last->second.fence);
-      next.erase(last);
-    }
+    announce();
+    const std::size_t share = share_among_members(now);
+    give_away(share, now, next, is_busy);
     for (const CursorRow& row : read_cursors()) {
       const bool still = stands_still(cursors_[row.partition], row.fence, row.counter, now);
       if (next.contains(row.partition) || next.size() >= share) continue;
@@ -141,6 +168,7 @@ void Membership::maintain(Steady now, std::map<std::uint32_t, Ownership>& owned)
       if (take(row)) next[row.partition] = {row.partition, row.fence + 1, row.cursor};
     }
   });
+  created_ = true;
   owned = std::move(next);
   due_at_ = now + ttl_ / 4;
 }

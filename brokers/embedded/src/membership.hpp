@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -26,8 +27,17 @@ class Membership {
   [[nodiscard]] bool is_due(Steady now) const noexcept { return now >= due_at_; }
 
   // Renews what is owned, gives away what exceeds this member's share, takes what is free. `owned`
-  // is brought up to date: lost partitions vanish, new ones are added. Throws sqlite::Failure.
-  void maintain(Steady now, std::map<std::uint32_t, Ownership>& owned);
+  // is brought up to date: lost partitions vanish, new ones are added. A surplus partition for
+  // which `is_busy` is kept for up to a ttl, so that what was delivered can be settled. Throws
+  // sqlite::Failure.
+  void maintain(Steady now, std::map<std::uint32_t, Ownership>& owned,
+                const std::function<bool(std::uint32_t)>& is_busy);
+  // True when the partition is about to be given away: nothing new should be delivered from it.
+  [[nodiscard]] bool is_leaving(std::uint32_t partition) const {
+    return leaving_.contains(partition);
+  }
+  // Makes the next is_due() true.
+  void hurry() noexcept { due_at_ = {}; }
 
   // Frees everything at once for the others.
   void leave(const std::map<std::uint32_t, Ownership>& owned);
@@ -49,7 +59,10 @@ class Membership {
 
   void create_cursors();
   [[nodiscard]] std::vector<CursorRow> read_cursors();
-  [[nodiscard]] std::size_t count_live_members(Steady now);
+  void announce();
+  [[nodiscard]] std::size_t share_among_members(Steady now);
+  void give_away(std::size_t share, Steady now, std::map<std::uint32_t, Ownership>& owned,
+                 const std::function<bool(std::uint32_t)>& is_busy);
   [[nodiscard]] bool stands_still(Watched& watched, std::uint64_t fence, std::uint64_t counter,
                                   Steady now) const;
   void renew(std::map<std::uint32_t, Ownership>& owned);
@@ -63,6 +76,7 @@ class Membership {
   const Millis ttl_;
   Steady due_at_{};
   bool created_ = false;
+  std::map<std::uint32_t, Steady> leaving_;  // since when
   std::map<std::uint32_t, Watched> cursors_;
   std::map<std::string, Watched> members_;
 };

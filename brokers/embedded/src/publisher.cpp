@@ -3,12 +3,14 @@
 #include <vector>
 
 #include "log_file.hpp"
+#include "retention.hpp"
 #include "wake_flag.hpp"
+#include "waybill/message_id.hpp"
 
 namespace waybill::embedded {
 namespace {
 
-constexpr auto kCleanUpInterval = std::chrono::seconds(60);
+constexpr std::size_t kTopicBytesMax = 255;
 
 // What is reported for every message of a batch that could not be written.
 PublishResult classify(const Error& error) {
@@ -26,7 +28,9 @@ PublishResult classify(const Error& error) {
 class EmbeddedPublisher final : public Publisher {
  public:
   explicit EmbeddedPublisher(const Options& options)
-      : options_(options), file_(options, sqlite::OpenMode::create) {}
+      : options_(options),
+        file_(std::make_unique<LogFile>(options, sqlite::OpenMode::create)),
+        retention_(options.retention, options.clean_up_interval) {}
 
   PublisherTraits traits() const override {
     return {options_.window_max, options_.body_bytes_max, true};
@@ -42,11 +46,14 @@ class EmbeddedPublisher final : public Publisher {
   }
 
   void poll(Steady until, OutcomeSink& sink) override {
-    if (queue_.empty()) {
-      flag_.wait_until(until);
+    if (!queue_.empty()) {
+      write_queue(sink);
       return;
     }
-    write_queue(sink);
+    do {
+      clean_up();
+      if (flag_.wait_until(std::min(until, retention_.due_at()))) return;
+    } while (std::chrono::steady_clock::now() < until);
   }
 
   void wake() noexcept override { flag_.wake(); }
@@ -54,51 +61,68 @@ class EmbeddedPublisher final : public Publisher {
   void close(Steady deadline, OutcomeSink& sink) override {
     closed_ = true;
     if (queue_.empty()) return;
-    if (std::chrono::steady_clock::now() < deadline) {
-      write_queue(sink);
+    const auto left =
+        std::chrono::duration_cast<Millis>(deadline - std::chrono::steady_clock::now());
+    if (left <= Millis(0)) {
+      report_all(sink, PublishResult::unknown, "closed before it was published");
       return;
     }
-    std::vector<PublishOutcome> outcomes;
-    for (const Outgoing& message : queue_) {
-      outcomes.push_back(
-          {message.token, PublishResult::unknown, Millis(0), "closed before it was published"});
+    if (left < options_.busy_timeout) {
+      // Replaces the fair busy handler, which would wait beyond the deadline.
+      static_cast<void>(sqlite::guarded([&] {
+        file_->database().execute("PRAGMA busy_timeout = " + std::to_string(left.count()));
+      }));
     }
-    queue_.clear();
-    for (const auto& outcome : outcomes) sink.on_outcome(outcome);
+    write_queue(sink);
   }
 
  private:
   // One transaction for the whole queue: one sync of the disk serves every message.
   void write_queue(OutcomeSink& sink) {
     std::vector<PublishOutcome> outcomes(queue_.size());
-    std::string reason;
-    try {
-      sqlite::in_transaction(file_.database(), [&] {
+    const auto written = sqlite::guarded([&] {
+      reopen_if_replaced();
+      sqlite::in_transaction(file_->database(), [&] {
         for (std::size_t i = 0; i < queue_.size(); ++i) outcomes[i] = write(queue_[i]);
       });
-    } catch (const sqlite::Failure& failure) {
-      reason = failure.error.to_string();
-      topics_.clear();  // what the rolled back transaction created
-      for (std::size_t i = 0; i < queue_.size(); ++i) {
-        outcomes[i] = {queue_[i].token, classify(failure.error), Millis(0), reason};
-      }
+    });
+    if (!written) {
+      topics_.clear();  // the rolled back transaction may have created some
+      report_all(sink, classify(written.error()), written.error().to_string());
+      return;
     }
     queue_.clear();
     for (const auto& outcome : outcomes) sink.on_outcome(outcome);
     clean_up();
   }
 
+  void report_all(OutcomeSink& sink, PublishResult result, const std::string& reason) {
+    const std::vector<Outgoing> messages = std::exchange(queue_, {});
+    for (const Outgoing& message : messages) {
+      sink.on_outcome({message.token, result, Millis(0), reason});
+    }
+  }
+
+  void reopen_if_replaced() {
+    if (!file_->is_replaced()) return;
+    topics_.clear();
+    file_ = std::make_unique<LogFile>(options_, sqlite::OpenMode::create);
+  }
+
   PublishOutcome write(const Outgoing& message) {
+    const auto refuse = [&](PublishResult result, std::string_view reason) {
+      return PublishOutcome{message.token, result, Millis(0), reason};
+    };
     if (message.body.size() > options_.body_bytes_max) {
-      return {message.token, PublishResult::rejected, Millis(0), "the body is over body_bytes_max"};
+      return refuse(PublishResult::rejected, "the body is over body_bytes_max");
+    }
+    if (message.message_id.empty() || message.message_id.size() > kMessageIdBytesMax) {
+      return refuse(PublishResult::rejected, "the message id is empty or over 768 bytes");
     }
     const auto topic = topic_of(message.destination);
-    if (!topic) {
-      return {message.token, PublishResult::destination_down, Millis(0),
-              "no such topic in the queue"};
-    }
+    if (!topic) return refuse(PublishResult::destination_down, "no such topic in the queue");
     file_
-        .query(
+        ->query(
             "INSERT INTO log (topic, partition, message_id, message_type, key, body, traceparent, "
             "epoch, sent_at,"
             " published_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
@@ -119,47 +143,28 @@ class EmbeddedPublisher final : public Publisher {
   std::optional<Topic> topic_of(std::string_view name) {
     const auto known = topics_.find(name);
     if (known != topics_.end()) return known->second;
-    auto topic = file_.find_topic(name);
-    if (!topic && options_.create_topics) topic = file_.create_topic(name, options_.partitions);
+    if (name.empty() || name.size() > kTopicBytesMax) return std::nullopt;
+    auto topic = file_->find_topic(name);
+    if (!topic && options_.create_topics) topic = file_->create_topic(name, options_.partitions);
     if (topic) topics_.emplace(std::string(name), *topic);
     return topic;
   }
 
-  // A small batch now and then; trouble with it is no trouble of a message.
-  void clean_up() {
-    const Steady now = std::chrono::steady_clock::now();
-    if (now - cleaned_at_ < kCleanUpInterval) return;
-    cleaned_at_ = now;
-    const auto age_ms = std::chrono::duration_cast<Millis>(options_.retention).count();
-    static_cast<void>(sqlite::guarded([&] {
-      sqlite::in_transaction(file_.database(), [&] {
-        file_
-            .query(
-                "DELETE FROM log WHERE position < (SELECT MIN(position) FROM log) + 1000 AND "
-                "published_at <"
-                " (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) - ?1) * 1000")
-            .bind(std::int64_t{age_ms})
-            .run();
-      });
-    }));
-  }
+  void clean_up() { retention_.clean_up(*file_, std::chrono::steady_clock::now()); }
 
   const Options options_;
-  LogFile file_;
+  std::unique_ptr<LogFile> file_;
+  Retention retention_;
   WakeFlag flag_;
   std::vector<Outgoing> queue_;
   std::map<std::string, Topic, std::less<>> topics_;
-  Steady cleaned_at_ = std::chrono::steady_clock::now();
   bool closed_ = false;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Publisher>> open_publisher(const Options& options) {
-  if (options.partitions < 1 || options.partitions > 64 || options.window_max < 1) {
-    return Error{Remedy::fix_call, "queue options out of bounds",
-                 "1 to 64 partitions, a window of at least 1"};
-  }
+  if (auto valid = check(options); !valid) return valid.error();
   return sqlite::guarded(
       [&]() -> std::unique_ptr<Publisher> { return std::make_unique<EmbeddedPublisher>(options); });
 }

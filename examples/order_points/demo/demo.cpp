@@ -58,7 +58,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
-// Kills at random moments, 1 to 2.6 s apart.
+// Kills at random moments, 1 to 2.4 s apart.
 class Killer {
  public:
   explicit Killer(std::uint64_t seed) : random_(seed) { plan(); }
@@ -71,7 +71,7 @@ class Killer {
  private:
   void plan() {
     next_ =
-        steady_clock::now() + milliseconds(std::uniform_int_distribution<int>(1000, 2600)(random_));
+        steady_clock::now() + milliseconds(std::uniform_int_distribution<int>(1000, 2400)(random_));
   }
   std::mt19937_64 random_;
   SteadyTime next_;

@@ -18,6 +18,9 @@ constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
 constexpr std::chrono::seconds kStartPatience{20};
+// Longer than a standby or a restarted process needs to take over, so that each kill shows a
+// recovery and not just an outage.
+constexpr std::chrono::seconds kSpared{5};
 
 std::string random_secret() {
   std::random_device device;
@@ -134,19 +137,15 @@ void Stage::set_mode(const std::string& mode) {
 }
 
 void Stage::kill_one(std::mt19937_64& random) {
+  const auto now = steady_clock::now();
+  std::vector<Victim*> ready;
+  for (Victim& victim : victims_)
+    if (now >= victim.spared_until) ready.push_back(&victim);
+  if (ready.empty()) return;
+  Victim& victim = *ready[random() % ready.size()];
+  victim.spared_until = now + kSpared;
   const milliseconds down(std::uniform_int_distribution<int>(50, 500)(random));
-  switch (std::uniform_int_distribution<int>(0, 2)(random)) {
-    case 0:
-      order_.kill(down);
-      naive_order_.kill(down);
-      break;
-    case 1:
-      points_.kill(down);
-      naive_points_.kill(down);
-      break;
-    default:
-      relay_.kill(down);
-  }
+  for (Service* service : victim.services) service->kill(down);
 }
 
 void Stage::tick() {
@@ -198,8 +197,7 @@ std::uint64_t Stage::answered() const {
 }
 
 int Stage::kills() const {
-  return order_.kills() + relay_.kills() + points_.kills() + naive_order_.kills() +
-         naive_points_.kills();
+  return order_.kills() + relay_.kills() + points_.kills();
 }
 
 std::vector<std::string> Stage::surprises() const {

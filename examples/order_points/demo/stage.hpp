@@ -32,7 +32,8 @@ class Stage {
   void open();
   // The order service starts again with this dispatch mode.
   void set_mode(const std::string& mode);
-  // Kills one of order service, relay, points service, and its naive counterpart.
+  // Kills one of order service, relay, points service, and its naive counterpart; not one that was
+  // killed a moment ago.
   void kill_one(std::mt19937_64& random);
   void tick();
 
@@ -43,6 +44,7 @@ class Stage {
   // Orders whose outcome waybill's customers know.
   [[nodiscard]] std::uint64_t answered() const;
 
+  // Of waybill's side.
   [[nodiscard]] int kills() const;
   // What went wrong beside the data: crashed servers, customers without an answer.
   [[nodiscard]] std::vector<std::string> surprises() const;
@@ -60,6 +62,11 @@ class Stage {
   std::vector<std::string> points_command(const std::string& side, bool confirms);
   void start_load(const std::string& side, std::vector<std::string> arguments);
 
+  // Services that are killed together.
+  struct Victim {
+    std::vector<Service*> services;
+    SteadyTime spared_until{};
+  };
   struct Load {
     std::string name;
     std::unique_ptr<Process> process;
@@ -70,6 +77,8 @@ class Stage {
   std::string order_port_ = "0", naive_port_ = "0";
   std::uint64_t starts_ = 0;
   Service order_, relay_, points_, naive_order_, naive_points_;
+  std::vector<Victim> victims_ = {
+      {{&order_, &naive_order_}}, {{&relay_}}, {{&points_, &naive_points_}}};
   std::vector<Load> loads_;
   std::vector<std::string> failed_loads_;
 };

@@ -32,6 +32,8 @@ class StoreFixture {
 struct StoreUnderTest {
   std::string name;
   std::function<std::unique_ptr<StoreFixture>()> make;
+
+  friend void PrintTo(const StoreUnderTest& tested, std::ostream* out) { *out << tested.name; }
 };
 
 // Instantiate it once per store:

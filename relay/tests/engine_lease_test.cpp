@@ -1,0 +1,258 @@
+// Leases, take-overs, zombies, order per key, and many faults at once.
+#include <algorithm>
+#include <random>
+
+#include "engine_fixture.hpp"
+
+namespace waybill::relay::testing {
+namespace {
+
+using EngineLease = EngineTest;
+
+// Lets benches on one clock take turns, event by event.
+void run_together(FakeClock& clock, const std::vector<EngineBench*>& benches, Steady end) {
+  for (;;) {
+    EngineBench* next = *std::min_element(benches.begin(), benches.end(), [](auto* a, auto* b) {
+      return a->next_at() < b->next_at();
+    });
+    if (next->next_at() > end) break;
+    clock.set(next->next_at());
+    next->step();
+  }
+  clock.set(end);
+}
+
+TEST_F(EngineLease, a_free_lease_is_taken_at_once) {
+  make().run_for(Millis(10));
+  EXPECT_TRUE(bench->engine().stats().is_leader);
+  EXPECT_EQ(store.lease_view().holder, "bench");
+}
+
+TEST_F(EngineLease, a_held_lease_is_taken_only_after_it_stood_still_for_ttl_and_margin) {
+  store.set_lease({4, 0, "other"});
+  make().run_for(Millis(2499));
+  EXPECT_FALSE(bench->engine().stats().is_leader);
+  bench->run_for(Millis(500));
+  EXPECT_TRUE(bench->engine().stats().is_leader);
+  EXPECT_EQ(bench->engine().stats().fence, 5U);
+}
+
+TEST_F(EngineLease, a_lease_that_counts_up_is_left_alone) {
+  make();
+  for (std::uint64_t counter = 0; counter < 100; ++counter) {
+    store.set_lease({4, counter, "other"});
+    bench->run_for(seconds(1));
+  }
+  EXPECT_FALSE(bench->engine().stats().is_leader);
+}
+
+TEST_F(EngineLease, G3_a_killed_holder_is_followed_within_twice_the_ttl) {
+  insert(100);
+  make().run_for(seconds(1));
+  EngineBench standby(clock, store, {.engine = {}, .seed = 2, .holder = "standby"});
+  run_together(clock, {bench.get(), &standby}, clock.now() + seconds(10));
+  ASSERT_FALSE(standby.engine().stats().is_leader);
+  bench->kill();
+  const Steady killed = clock.now();
+  insert(100);
+  ASSERT_TRUE(standby.run_while([&] { return store.count(MessageState::INIT) > 0; }, minutes(1)));
+  EXPECT_LE(clock.now() - killed, seconds(4));
+  EXPECT_EQ(standby.seen().size(), 100U);
+}
+
+TEST_F(EngineLease, L2_a_holder_that_cannot_renew_stops_publishing_before_others_may_start) {
+  make().run_for(seconds(5));
+  const Steady cut = clock.now();
+  store.fault = [&](std::string_view call) -> std::optional<Error> {
+    if (call == "renew") return Error{Remedy::retry, "cut off", {}};
+    return std::nullopt;
+  };
+  for (int i = 0; i < 1000; ++i) {
+    store.insert("a");
+    bench->run_for(Millis(10));
+  }
+  const Steady last = bench->seen().back().at;
+  EXPECT_LE(last - cut, Millis(1500)) << "ttl - margin after it last asked";
+  EXPECT_GE(last - cut, Millis(700));
+  store.fault = nullptr;
+  bench->run_for(seconds(5));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 1000U) << "nobody took it: it goes on";
+}
+
+TEST_F(EngineLease, a_lost_answer_to_a_renewal_is_looked_up) {
+  int renewals = 0;
+  store.fault = [&](std::string_view call) -> std::optional<Error> {
+    if (call == "renew" && ++renewals % 3 == 0) return Error{Remedy::look, "answer lost", {}};
+    return std::nullopt;
+  };
+  make().run_for(minutes(2));
+  EXPECT_EQ(store.lease_view().fence, 1U);
+  EXPECT_TRUE(bench->engine().stats().is_leader);
+}
+
+TEST_F(EngineLease, F4_a_deposed_relay_judges_nothing_but_its_facts_count) {
+  insert(2);
+  make().broker = [](const MessageRow& row, const std::string&) {
+    return row.id == 1 ? PublishResult::rejected : PublishResult::acked;
+  };
+  bench->watch = [&](const Action& action) {
+    if (std::holds_alternative<Publish>(action)) store.set_lease({9, 0, "usurper"});
+  };
+  bench->run_for(seconds(1));
+  EXPECT_EQ(store.state(1), MessageState::INIT);
+  EXPECT_EQ(store.state(2), MessageState::SUCCESS);
+  EXPECT_FALSE(bench->engine().stats().is_leader);
+  EXPECT_TRUE(bench->engine().stats().was_deposed);
+}
+
+TEST_F(EngineLease, a_stop_marks_what_is_in_flight_and_releases) {
+  insert(5000);
+  BenchOptions options;
+  options.broker_latency = Millis(100);
+  make(options).run_for(Millis(50));
+  bench->stop();
+  ASSERT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(10)));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), bench->seen().size());
+  EXPECT_GT(store.count(MessageState::INIT), 0U);
+  EXPECT_EQ(store.lease_view().holder, "");
+}
+
+TEST_F(EngineLease, a_stop_of_a_standby_ends_at_once) {
+  store.set_lease({4, 0, "other"});
+  make().run_for(Millis(10));
+  bench->stop();
+  EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(1)));
+  EXPECT_EQ(store.lease_view().holder, "other");
+}
+
+TEST_F(EngineLease, K1_rows_of_a_key_leave_in_order_whatever_fails) {
+  Route ordered = route("o");
+  ordered.ordering = Ordering::publish;
+  store.set_route(ordered);
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 2000; ++i) store.insert("o", "key " + std::to_string(random() % 20));
+  make().broker = [&](const MessageRow&, const std::string&) {
+    const auto dice = random() % 100;
+    if (dice < 3) return PublishResult::rejected;
+    if (dice < 6) return PublishResult::unknown;
+    if (dice < 7) return PublishResult::unreachable;
+    return PublishResult::acked;
+  };
+  ASSERT_TRUE(bench->run_while([&] { return store.count(MessageState::INIT) > 0; }, hours(2)))
+      << store.count(MessageState::INIT) << " left";
+  std::map<std::string, std::int64_t> newest;
+  for (const Seen& seen : bench->seen()) {
+    if (seen.result != PublishResult::acked) continue;
+    EXPECT_GT(seen.id, newest[seen.key]) << "key " << seen.key;
+    newest[seen.key] = seen.id;
+  }
+}
+
+TEST_F(EngineLease, K2_a_stuck_key_does_not_slow_the_others_and_goes_on_in_order) {
+  Route ordered = route("o");
+  ordered.ordering = Ordering::publish;
+  store.set_route(ordered);
+  for (int i = 0; i < 1000; ++i) store.insert("o", i % 10 == 0 ? "stuck" : "k" + std::to_string(i));
+  bool stuck = true;
+  make().broker = [&](const MessageRow& row, const std::string&) {
+    return stuck && row.key == "stuck" ? PublishResult::rejected : PublishResult::acked;
+  };
+  bench->run_for(seconds(5));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 900U);
+  EXPECT_TRUE(bench->raised(Alarm::key_blocked));
+  stuck = false;
+  bench->run_for(minutes(2));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 1000U);
+  EXPECT_FALSE(bench->raised(Alarm::key_blocked));
+}
+
+TEST_F(EngineLease, K2_a_cancelled_head_frees_its_key) {
+  Route ordered = route("o");
+  ordered.ordering = Ordering::publish;
+  store.set_route(ordered);
+  for (int i = 0; i < 10; ++i) store.insert("o", "k");
+  make().broker = [&](const MessageRow& row, const std::string&) {
+    return row.id == 1 ? PublishResult::rejected : PublishResult::acked;
+  };
+  bench->run_for(seconds(5));
+  ASSERT_EQ(store.count(MessageState::INIT), 10U);
+  store.set_state(1, MessageState::CANCELLED);
+  bench->run_for(minutes(1));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 9U);
+}
+
+// Two relays, killed and replaced, over a store and a broker that fail by chance: when the faults
+// stop, everything is published and marked, and nothing was marked that was not acked.
+class EngineChaos : public ::testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(EngineChaos, A1_nothing_is_lost_whatever_fails) {
+  const std::uint64_t seed = GetParam();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  FakeClock clock;
+  MemoryStore store(clock);
+  store.set_route(route("a"));
+  store.set_route(route("b", "other"));
+  Route sync = route("s");
+  sync.dispatch = Dispatch::sync;
+  store.set_route(sync);
+  bool faults = true;
+  store.fault = [&](std::string_view) -> std::optional<Error> {
+    if (!faults || random() % 50 != 0) return std::nullopt;
+    return Error{random() % 2 == 0 ? Remedy::retry : Remedy::look, "by chance", {}};
+  };
+  std::set<std::int64_t> acked;
+  const auto broker = [&](const MessageRow& row, const std::string&) {
+    const auto dice = faults ? random() % 100 : 99;
+    if (dice < 4) return PublishResult::unknown;
+    if (dice < 6) return PublishResult::rejected;
+    if (dice < 7) return PublishResult::unreachable;
+    if (dice < 8) return PublishResult::destination_down;
+    if (dice < 9) return PublishResult::throttled;
+    acked.insert(row.id);
+    return PublishResult::acked;
+  };
+  std::uint64_t born = 0;
+  const auto bear = [&] {
+    // The store may refuse a session: this one is opened while it does not.
+    const bool before = std::exchange(faults, false);
+    BenchOptions options;
+    options.seed = seed * 1000 + ++born;
+    options.holder = "relay " + std::to_string(born);
+    auto one = std::make_unique<EngineBench>(clock, store, options);
+    one->broker = broker;
+    faults = before;
+    return one;
+  };
+  std::vector<std::unique_ptr<EngineBench>> relays;
+  relays.push_back(bear());
+  relays.push_back(bear());
+  std::vector<std::string> broken;
+  for (int round = 0; round < 60; ++round) {
+    for (std::uint64_t i = random() % 200; i > 0; --i) {
+      constexpr const char* kTypes[] = {"a", "a", "b", "s"};
+      store.insert(kTypes[random() % 4]);
+    }
+    run_together(clock, {relays[0].get(), relays[1].get()}, clock.now() + Millis(random() % 1500));
+    if (random() % 8 == 0) {
+      auto& victim = relays[random() % 2];
+      broken.insert(broken.end(), victim->broken_rules().begin(), victim->broken_rules().end());
+      victim = bear();
+    }
+  }
+  faults = false;
+  run_together(clock, {relays[0].get(), relays[1].get()}, clock.now() + minutes(10));
+  for (const auto& relay : relays) {
+    broken.insert(broken.end(), relay->broken_rules().begin(), relay->broken_rules().end());
+  }
+  EXPECT_EQ(broken, std::vector<std::string>());
+  EXPECT_EQ(store.count(MessageState::INIT), 0U);
+  EXPECT_EQ(store.count(MessageState::RETRY), 0U);
+  EXPECT_EQ(store.count(MessageState::DEAD), 0U);
+  EXPECT_EQ(store.count(MessageState::SUCCESS), acked.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EngineChaos, ::testing::Range<std::uint64_t>(1, 41));
+
+}  // namespace
+}  // namespace waybill::relay::testing

@@ -1,0 +1,158 @@
+#include "shop.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <stdexcept>
+#include <thread>
+
+#include "waybill/http/client.hpp"
+
+namespace waybill::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kPatience{20};
+
+void look_again_soon() {
+  std::this_thread::sleep_for(milliseconds(5));
+}
+
+}  // namespace
+
+Shop::Shop() {
+  std::ofstream(file("points.key")) << "k1 points a-secret-of-the-tests\n";
+}
+
+Shop::~Shop() = default;
+
+void Shop::start(const std::string& name, Arguments command) {
+  std::filesystem::remove(file(name + ".port"));
+  processes_[name] = std::make_unique<demo::Process>(command, file(name + ".log"));
+}
+
+void Shop::start_order_service(const std::string& dispatch, const Arguments& more) {
+  Arguments command = {ORDER_SERVICE,     "--db",
+                       file("orders.db"), "--queue",
+                       file("queue.db"),  "--create",
+                       "--dispatch",      dispatch,
+                       "--key-file",      file("points.key"),
+                       "--port",          order_port_,
+                       "--port-file",     file("order_service.port")};
+  command.insert(command.end(), more.begin(), more.end());
+  start("order_service", command);
+  order_port_ = wait_for_port("order_service");
+}
+
+void Shop::start_points_service(const Arguments& more) {
+  Arguments command = {POINTS_SERVICE,    "--db",
+                       file("points.db"), "--queue",
+                       file("queue.db"),  "--create",
+                       "--key-file",      file("points.key"),
+                       "--confirm-url",   "http://127.0.0.1:" + order_port_,
+                       "--port-file",     file("points_service.port")};
+  command.insert(command.end(), more.begin(), more.end());
+  start("points_service", command);
+  wait_for_port("points_service");
+}
+
+void Shop::start_relay(const Arguments& more) {
+  Arguments command = {WAYBILL,   "relay",
+                       "--store", "sqlite://" + file("orders.db"),
+                       "--queue", "queue://" + file("queue.db")};
+  command.insert(command.end(), more.begin(), more.end());
+  start("relay", command);
+}
+
+std::string Shop::wait_for_port(const std::string& name) {
+  const auto until = steady_clock::now() + kPatience;
+  std::string port;
+  while (!(std::ifstream(file(name + ".port")) >> port)) {
+    if (processes_[name]->status() || steady_clock::now() > until) {
+      std::string log;
+      std::getline(std::ifstream(file(name + ".log")), log, '\0');
+      throw std::runtime_error(name + " does not start: " + log);
+    }
+    look_again_soon();
+  }
+  return port;
+}
+
+void Shop::kill(const std::string& name) {
+  processes_.at(name)->signal(SIGKILL);
+  processes_.at(name)->finish(milliseconds(5000));
+  processes_.erase(name);
+}
+
+void Shop::stop(const std::string& name) {
+  processes_.at(name)->signal(SIGTERM);
+  const int status = processes_.at(name)->finish(milliseconds(10000));
+  processes_.erase(name);
+  if (status != 0) throw std::runtime_error(name + " ended with " + demo::describe_status(status));
+}
+
+void Shop::send_signal(const std::string& name, int number) {
+  processes_.at(name)->signal(number);
+}
+
+int Shop::place(const std::string& order_id, bool fail) {
+  http::ClientOptions options;
+  options.base_url = "http://127.0.0.1:" + order_port_;
+  http::Client client(options);
+  http::Request request;
+  request.method = "POST";
+  request.target = "/orders";
+  request.body = boost::json::serialize(boost::json::object{
+      {"order_id", order_id}, {"user_id", "u1"}, {"amount_cents", 4250}, {"fail", fail}});
+  const auto response = client.send(request);
+  return response ? response->status : 0;
+}
+
+boost::json::object Shop::audit(int seconds) {
+  const auto result = order_points::test::run_program(
+      std::string(AUDITOR) + " --orders " + file("orders.db") + " --points " + file("points.db") +
+      " --json --wait " + std::to_string(seconds));
+  boost::system::error_code failed;
+  const auto report = boost::json::parse(result.output, failed);
+  if (failed) throw std::runtime_error("the auditor said: " + result.output);
+  return report.as_object();
+}
+
+std::string Shop::waybill(const std::string& arguments) {
+  return order_points::test::run_program(std::string(WAYBILL) + " " + arguments +
+                                         " --store sqlite://" + file("orders.db"))
+      .output;
+}
+
+std::vector<std::string> Shop::sql(const std::string& database, const std::string& statement) {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open(file(database).c_str(), &raw);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(raw, &sqlite3_close);
+  if (opened != SQLITE_OK) throw std::runtime_error("cannot open " + database);
+  sqlite3_busy_timeout(raw, 10000);
+  std::vector<std::string> first_column;
+  const auto collect = [](void* out, int, char** values, char**) {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(values[0] == nullptr ? ""
+                                                                                   : values[0]);
+    return 0;
+  };
+  if (sqlite3_exec(raw, statement.c_str(), collect, &first_column, nullptr) != SQLITE_OK) {
+    throw std::runtime_error(std::string(sqlite3_errmsg(raw)) + ": " + statement);
+  }
+  return first_column;
+}
+
+bool Shop::wait_for(const std::string& database, const std::string& statement,
+                    const std::string& wanted) {
+  const auto until = steady_clock::now() + kPatience;
+  while (steady_clock::now() < until) {
+    const auto answer = sql(database, statement);
+    if (!answer.empty() && answer[0] == wanted) return true;
+    look_again_soon();
+  }
+  return false;
+}
+
+}  // namespace waybill::e2e
