@@ -15,7 +15,7 @@
 #include "waybill/outbox/transaction_template.hpp"
 #include "waybill/relay/runner.hpp"
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/stores/sqlite_busy_handler.hpp"
+#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/testing/faulty_publisher.hpp"
 
 namespace order_points {

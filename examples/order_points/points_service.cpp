@@ -20,7 +20,7 @@
 #include "waybill/http/server.hpp"
 #include "waybill/inbox/consumer.hpp"
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/stores/sqlite_busy_handler.hpp"
+#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/testing/faulty_post.hpp"
 
 namespace order_points {

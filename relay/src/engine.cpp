@@ -324,7 +324,7 @@ void Engine::State::on(const Failed& event) {
       break;  // answered() gave back its room; the stream still wants it
     case Kind::mark:
     case Kind::judge:
-      marks_failed(std::move(*request));
+      marks_failed(std::move(*request), event.remedy);
       break;
     case Kind::look:
     case Kind::take:

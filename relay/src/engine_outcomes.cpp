@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine_state.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::relay {
 namespace {
@@ -60,6 +61,12 @@ void Engine::State::on(const Published& event) {
   DestinationState& destination = destinations_[row.destination];
   release_room(row);
   if (row.probe) type.probing = false;
+  const bool unknown = event.result == PublishResult::unknown;
+  if (WAYBILL_MUTATION("unknown_is_acked") && unknown) return acked(event.id, row);
+  if (WAYBILL_MUTATION("unknown_stays_in_flight") && unknown) return;
+  if (WAYBILL_MUTATION("transport_is_refusal") && waits_for_time(event.result)) {
+    return rejected(event.id, row);
+  }
   switch (event.result) {
     case PublishResult::acked:
     case PublishResult::rejected:
@@ -128,6 +135,9 @@ void Engine::State::acked(std::int64_t id, RowState& row) {
     mark.cause = Cause::acked_unconfirmed;
     if (row.from != MessageState::INIT) mark.due_in = resend_wait(id, row);
   }
+  if (WAYBILL_MUTATION("ack_closes_all") && row.from != MessageState::SENT)
+    mark.cause = Cause::acked;
+  if (WAYBILL_MUTATION("forgotten_epoch")) mark.epoch = 0;
   marks_.push_back(mark);
   act(Drop{id});
   key_advanced(id, row);
@@ -192,6 +202,11 @@ void Engine::State::key_stuck(std::int64_t id, const RowState& row, bool refused
     keys_.erase(found);
   }
   for (const std::int64_t follower : waiting) {
+    if (WAYBILL_MUTATION("followers_overtake")) {
+      rows_.at(follower).phase = Phase::publishing;
+      submit(follower, rows_.at(follower));
+      continue;
+    }
     release_room(rows_.at(follower));
     give_back(follower);
   }
@@ -243,6 +258,12 @@ void Engine::State::flush_marks() {
     from.erase(from.begin(), from.begin() + count);
     std::sort(marks.begin(), marks.end(),
               [](const RowMark& a, const RowMark& b) { return a.id < b.id; });
+    if (WAYBILL_MUTATION("range_mark") && !marks.empty()) {
+      RowMark in_range = marks.front();
+      for (const std::int64_t last = marks.back().id; in_range.id < last; ++in_range.id) {
+        marks.push_back(in_range);
+      }
+    }
     return marks;
   };
   if (!marks_.empty() && !marking_) {
@@ -294,11 +315,13 @@ void Engine::State::count_mark(const RowMark& mark, Marked result) {
   if (found != rows_.end()) forget(mark.id);
 }
 
-// Marks are idempotent: the same rows again, also when the answer was lost.
-void Engine::State::marks_failed(Request request) {
+// Facts are marked again, also when the answer was lost. A judgement counts, so it must not be
+// written twice: when nobody knows, the row is read again in whatever state it is now.
+void Engine::State::marks_failed(Request request, Remedy remedy) {
   const bool facts = request.kind == Kind::mark;
   (facts ? marking_ : judging_) = false;
-  if (!facts && (request.term != term_ || !lease_.holds())) {
+  const bool in_doubt = remedy == Remedy::look && !WAYBILL_MUTATION("judgement_repeated");
+  if (!facts && (request.term != term_ || !lease_.holds() || in_doubt)) {
     for (const RowMark& mark : request.marks) forget(mark.id);
     return;
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine_state.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::relay {
 namespace {
@@ -70,6 +71,8 @@ void Engine::State::activate(TypeState& type) {
   for (const Stream stream : {Stream::due, Stream::overdue}) {
     const std::size_t lane = index(lane_of(stream));
     StreamState& pass = type[stream];
+    if (WAYBILL_MUTATION("no_overdue_lane") && stream == Stream::overdue) continue;
+    if (WAYBILL_MUTATION("no_due_lane") && stream == Stream::due) continue;
     if (pass.wanted || !type.present[lane] || !due(type.next_pass_at[lane])) continue;
     pass.wanted = true;
     pass.after = {};
@@ -91,6 +94,8 @@ void Engine::State::activate(TypeState& type) {
 }
 
 void Engine::State::start_late(TypeState& type, LateReason reason, std::int64_t after) {
+  if (WAYBILL_MUTATION("no_late_reread") && reason == LateReason::reread) after = kNoId;
+  if (WAYBILL_MUTATION("no_rescan") && reason == LateReason::rescan) after = kNoId;
   StreamState& head = type[Stream::head];
   type.history.note(now_, head.after.id, options_.late_reread, options_.late_window);
   if (type.route.ordering != Ordering::none) {

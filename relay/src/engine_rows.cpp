@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine_state.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::relay {
 namespace {
@@ -26,8 +27,8 @@ bool Engine::State::has_room(TypeState& type, const RowHead& row, Stream stream)
 
 Engine::State::Admitted Engine::State::admit_fresh(TypeState& type, const RowHead& row,
                                                    Stream stream, Steady asked_at) {
-  if (rows_.contains(row.id)) return Admitted::passed;
-  if (type.route.held && !row.defect) {
+  if (rows_.contains(row.id) && !WAYBILL_MUTATION("in_flight_twice")) return Admitted::passed;
+  if (type.route.held && !row.defect && !WAYBILL_MUTATION("no_grace")) {
     switch (type.held.look(row.id, asked_at, options_.grace)) {
       case HeldRows::Answer::unknown:
         if (held_ >= options_.held_max) {
@@ -68,7 +69,8 @@ Engine::State::RowState& Engine::State::remember(TypeState& type, const RowHead&
   state.epoch = row.epoch;
   state.sends = row.sends;
   state.refusals = row.refusals;
-  if (type.route.ordering != Ordering::none && row.from == MessageState::INIT) {
+  const bool ordered = type.route.ordering != Ordering::none && !WAYBILL_MUTATION("no_key_order");
+  if (ordered && row.from == MessageState::INIT) {
     state.key = row.key_hash;
   }
   if (mode_ == Mode::once) left_.insert(row.id);
@@ -105,6 +107,11 @@ void Engine::State::publish(TypeState& type, const RowHead& row, Stream stream, 
 
 void Engine::State::submit(std::int64_t id, const RowState& row) {
   act(Publish{id, row.type, row.destination});
+  if (WAYBILL_MUTATION("mark_before_ack")) {
+    const bool confirmed = types_[row.type].route.confirmed;
+    marks_.push_back(
+        {id, row.from, confirmed ? Cause::acked_unconfirmed : Cause::acked, row.epoch, Millis(0)});
+  }
 }
 
 void Engine::State::judge(std::int64_t id, RowState& row, Cause cause, Millis due_in) {
@@ -170,7 +177,8 @@ Engine::State::Admitted Engine::State::admit_resend(TypeState& type, const RowHe
   const bool asked_for = stream == Stream::due && row.at - row.modified < deadline;
   const bool passed_by =
       type.progress.recorded && row.modified < type.progress.confirmed_sent - deadline;
-  if (asked_for || passed_by || !type.progress.recorded || !type.route.confirmed) {
+  const bool flood = WAYBILL_MUTATION("resend_flood");
+  if (asked_for || passed_by || !type.progress.recorded || !type.route.confirmed || flood) {
     if (!type.resends.take(now_, interval, kResendBurst)) {
       end = true;
       return Admitted::passed;

@@ -149,7 +149,7 @@ class Engine::State {
   void give_back(std::int64_t id);
   void forget(std::int64_t id);
   void flush_marks();
-  void marks_failed(Request request);
+  void marks_failed(Request request, Remedy remedy);
   void count_mark(const RowMark& mark, Marked result);
   [[nodiscard]] Millis resend_wait(std::int64_t id, const RowState& row) const;
   [[nodiscard]] Millis retry_wait(std::int64_t id, std::uint32_t refusals) const;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "waybill/test_points.hpp"
+
 namespace waybill::relay {
 namespace {
 
@@ -40,6 +42,7 @@ void LeaseKeeper::seen(const LeaseSeen& view, Steady now) noexcept {
     watched_ = lease;
     watched_since_ = now;
   }
+  if (WAYBILL_MUTATION("impatient_taker")) watched_since_ = asked_at_ - ttl_ - margin_;
   take_now_ = view.free || (stood_still && asked_at_ - watched_since_ >= ttl_ + margin_);
   next_at_ = take_now_ ? now : now + ttl_ / kLooksPerTtl;
 }
@@ -51,6 +54,7 @@ void LeaseKeeper::answered(const std::optional<Lease>& lease, Steady now) noexce
   held_ = lease;
   watched_.reset();
   publish_until_ = asked_at_ + ttl_ - margin_;
+  if (WAYBILL_MUTATION("publishes_without_lease")) publish_until_ += 10 * ttl_;
   next_at_ = asked_at_ + ttl_ / kRenewalsPerTtl;
 }
 

@@ -44,8 +44,8 @@ TEST_F(EngineFailure, L3_one_destination_down_slows_nobody_else) {
       bench->run_while([&] { return store.count(MessageState::SUCCESS) < 20'000; }, minutes(1)));
   const auto with_fault = clock.now() - started;
 
-  FakeClock calm_clock;
-  MemoryStore calm_store(calm_clock);
+  ModelClock calm_clock;
+  ModelStore calm_store(calm_clock);
   calm_store.set_route(route("b", "other topic"));
   for (int i = 0; i < 20'000; ++i) calm_store.insert("b");
   EngineBench calm(calm_clock, calm_store);

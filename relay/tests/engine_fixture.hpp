@@ -7,9 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "engine_bench.hpp"
+#include "waybill/testing/engine_bench.hpp"
 
 namespace waybill::relay::testing {
+
+using waybill::testing::BenchOptions;
+using waybill::testing::EngineBench;
+using waybill::testing::ModelClock;
+using waybill::testing::ModelStore;
+using waybill::testing::Seen;
 
 using std::chrono::hours;
 using std::chrono::minutes;
@@ -48,8 +54,8 @@ class EngineTest : public ::testing::Test {
     for (int i = 0; i < rows; ++i) store.insert(type);
   }
 
-  FakeClock clock;
-  MemoryStore store;
+  ModelClock clock;
+  ModelStore store;
   std::unique_ptr<EngineBench> bench;
 };
 

@@ -19,8 +19,8 @@ TEST_F(EngineFlow, F1_a_row_is_marked_only_after_its_ack) {
 
 TEST_F(EngineFlow, the_same_seed_and_events_give_the_same_actions) {
   const auto trace = [](std::uint64_t seed) {
-    FakeClock its_clock;
-    MemoryStore its_store(its_clock);
+    ModelClock its_clock;
+    ModelStore its_store(its_clock);
     its_store.set_route(route("a"));
     its_store.set_route(route("b", "other"));
     for (int i = 0; i < 500; ++i) its_store.insert(i % 3 == 0 ? "b" : "a");

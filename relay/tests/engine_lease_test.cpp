@@ -10,7 +10,7 @@ namespace {
 using EngineLease = EngineTest;
 
 // Lets benches on one clock take turns, event by event.
-void run_together(FakeClock& clock, const std::vector<EngineBench*>& benches, Steady end) {
+void run_together(ModelClock& clock, const std::vector<EngineBench*>& benches, Steady end) {
   for (;;) {
     EngineBench* next = *std::min_element(benches.begin(), benches.end(), [](auto* a, auto* b) {
       return a->next_at() < b->next_at();
@@ -180,79 +180,6 @@ TEST_F(EngineLease, K2_a_cancelled_head_frees_its_key) {
   bench->run_for(minutes(1));
   EXPECT_EQ(store.count(MessageState::SUCCESS), 9U);
 }
-
-// Two relays, killed and replaced, over a store and a broker that fail by chance: when the faults
-// stop, everything is published and marked, and nothing was marked that was not acked.
-class EngineChaos : public ::testing::TestWithParam<std::uint64_t> {};
-
-TEST_P(EngineChaos, A1_nothing_is_lost_whatever_fails) {
-  const std::uint64_t seed = GetParam();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937_64 random(seed);
-  FakeClock clock;
-  MemoryStore store(clock);
-  store.set_route(route("a"));
-  store.set_route(route("b", "other"));
-  Route sync = route("s");
-  sync.dispatch = Dispatch::sync;
-  store.set_route(sync);
-  bool faults = true;
-  store.fault = [&](std::string_view) -> std::optional<Error> {
-    if (!faults || random() % 50 != 0) return std::nullopt;
-    return Error{random() % 2 == 0 ? Remedy::retry : Remedy::look, "by chance", {}};
-  };
-  std::set<std::int64_t> acked;
-  const auto broker = [&](const MessageRow& row, const std::string&) {
-    const auto dice = faults ? random() % 100 : 99;
-    if (dice < 4) return PublishResult::unknown;
-    if (dice < 6) return PublishResult::rejected;
-    if (dice < 7) return PublishResult::unreachable;
-    if (dice < 8) return PublishResult::destination_down;
-    if (dice < 9) return PublishResult::throttled;
-    acked.insert(row.id);
-    return PublishResult::acked;
-  };
-  std::uint64_t born = 0;
-  const auto bear = [&] {
-    // The store may refuse a session: this one is opened while it does not.
-    const bool before = std::exchange(faults, false);
-    BenchOptions options;
-    options.seed = seed * 1000 + ++born;
-    options.holder = "relay " + std::to_string(born);
-    auto one = std::make_unique<EngineBench>(clock, store, options);
-    one->broker = broker;
-    faults = before;
-    return one;
-  };
-  std::vector<std::unique_ptr<EngineBench>> relays;
-  relays.push_back(bear());
-  relays.push_back(bear());
-  std::vector<std::string> broken;
-  for (int round = 0; round < 60; ++round) {
-    for (std::uint64_t i = random() % 200; i > 0; --i) {
-      constexpr const char* kTypes[] = {"a", "a", "b", "s"};
-      store.insert(kTypes[random() % 4]);
-    }
-    run_together(clock, {relays[0].get(), relays[1].get()}, clock.now() + Millis(random() % 1500));
-    if (random() % 8 == 0) {
-      auto& victim = relays[random() % 2];
-      broken.insert(broken.end(), victim->broken_rules().begin(), victim->broken_rules().end());
-      victim = bear();
-    }
-  }
-  faults = false;
-  run_together(clock, {relays[0].get(), relays[1].get()}, clock.now() + minutes(10));
-  for (const auto& relay : relays) {
-    broken.insert(broken.end(), relay->broken_rules().begin(), relay->broken_rules().end());
-  }
-  EXPECT_EQ(broken, std::vector<std::string>());
-  EXPECT_EQ(store.count(MessageState::INIT), 0U);
-  EXPECT_EQ(store.count(MessageState::RETRY), 0U);
-  EXPECT_EQ(store.count(MessageState::DEAD), 0U);
-  EXPECT_EQ(store.count(MessageState::SUCCESS), acked.size());
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, EngineChaos, ::testing::Range<std::uint64_t>(1, 41));
 
 }  // namespace
 }  // namespace waybill::relay::testing

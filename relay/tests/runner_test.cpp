@@ -6,15 +6,15 @@
 #include <thread>
 
 #include "fake_publisher.hpp"
-#include "memory_store.hpp"
 #include "waybill/relay/doorbell.hpp"
+#include "waybill/testing/model_store.hpp"
 
 namespace waybill::relay {
 namespace {
 
 using testing::Answer;
 using testing::FakeBroker;
-using testing::MemoryStore;
+using waybill::testing::ModelStore;
 using testing::Sent;
 
 constexpr auto kPatience = std::chrono::seconds(10);
@@ -59,7 +59,7 @@ class RunnerTest : public ::testing::Test {
   }
 
   SteadyClock clock_;
-  MemoryStore store_;
+  ModelStore store_;
   FakeBroker broker_;
   mutable std::mutex log_mutex_;
   std::vector<std::string> alarms_;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/stores/sqlite_busy_handler.hpp"
+#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/testing/store_conformance.hpp"
 
 namespace waybill::sqlite {

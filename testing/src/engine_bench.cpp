@@ -1,9 +1,10 @@
-#include "engine_bench.hpp"
+#include "waybill/testing/engine_bench.hpp"
 
 #include <algorithm>
 #include <functional>
 
-namespace waybill::relay::testing {
+namespace waybill::testing {
+using namespace relay;
 namespace {
 
 std::uint32_t number_of(std::vector<std::string>& names, const std::string& name) {
@@ -31,12 +32,13 @@ RowHead head_of(const MessageRow& row) {
 
 }  // namespace
 
-EngineBench::EngineBench(FakeClock& clock, MemoryStore& store, BenchOptions options, Mode mode)
+EngineBench::EngineBench(ModelClock& clock, ModelStore& store, BenchOptions options, Mode mode)
     : clock_(clock),
       store_(store),
       options_(std::move(options)),
       engine_(options_.engine, options_.seed, mode),
-      session_(std::move(*store.open_relay())) {
+      session_(std::move(*store.open_relay())),
+      random_(options_.seed) {
   later(Millis(0), [this] { give(Tick{}); });
 }
 
@@ -47,7 +49,12 @@ void EngineBench::later(Steady::duration delay, std::function<void()> what) {
 Steady EngineBench::next_at() const {
   if (dead_) return Steady::max();
   const Steady queued = queue_.empty() ? Steady::max() : queue_.begin()->first;
-  return std::max(clock_.now(), std::min(queued, engine_.wake_at()));
+  return std::max({clock_.now(), paused_until_, std::min(queued, engine_.wake_at())});
+}
+
+Millis EngineBench::some_time(Millis least, Millis jitter) {
+  if (jitter <= Millis(0)) return least;
+  return least + Millis(random_() % static_cast<std::uint64_t>(jitter.count() + 1));
 }
 
 void EngineBench::step() {
@@ -108,7 +115,7 @@ bool EngineBench::failed(RequestId request, const Result<T>& result) {
 }
 
 void EngineBench::carry_out(const ReadRoutes& action) {
-  later(options_.store_latency, [this, request = action.request] {
+  later(store_time(), [this, request = action.request] {
     auto routes = session_->routes();
     if (failed(request, routes)) return;
     routes_ = std::move(*routes);
@@ -124,7 +131,8 @@ void EngineBench::tell_type(TypeId type) {
   ProgressIs progress;
   progress.type = type;
   progress.recorded = progress_.has_value();
-  if (const Route* route = find_route(routes_, types_[type])) {
+  const Route* const route = find_route(routes_, types_[type]);
+  if (route != nullptr) {
     route_is.routed = true;
     route_is.destination = number_of(destinations_, route->destination);
     route_is.confirmed = !route->consumers.empty();
@@ -132,17 +140,23 @@ void EngineBench::tell_type(TypeId type) {
     route_is.ordering = route->ordering;
     route_is.confirm_deadline = route->confirm_deadline;
   }
-  for (const ConsumerProgress& one : progress_.value_or(std::vector<ConsumerProgress>())) {
-    if (one.message_type != types_[type]) continue;
-    progress.confirmed_sent = one.confirmed_sent;
-    progress.retention = one.retention;
+  const std::vector<ConsumerProgress> known = progress_.value_or(std::vector<ConsumerProgress>());
+  for (std::size_t i = 0; route != nullptr && i < route->consumers.size(); ++i) {
+    const auto one = std::find_if(known.begin(), known.end(), [&](const ConsumerProgress& entry) {
+      return entry.message_type == types_[type] && entry.consumer == route->consumers[i];
+    });
+    const bool has_confirmed = one != known.end();
+    const DatabaseTime sent = has_confirmed ? one->confirmed_sent : DatabaseTime{};
+    progress.confirmed_sent = i == 0 ? sent : std::min(progress.confirmed_sent, sent);
+    if (has_confirmed)
+      progress.retention = i == 0 ? one->retention : std::min(progress.retention, one->retention);
   }
   give(route_is);
   give(progress);
 }
 
 void EngineBench::carry_out(const ListTypes& action) {
-  later(options_.store_latency, [this, action] {
+  later(store_time(), [this, action] {
     const auto names = session_->types_present(action.lane);
     if (failed(action.request, names)) return;
     std::vector<TypeId> types;
@@ -157,7 +171,7 @@ void EngineBench::carry_out(const ListTypes& action) {
 
 void EngineBench::carry_out(const ReadRows& action) {
   ++reads_;
-  later(options_.store_latency, [this, action] {
+  later(store_time(), [this, action] {
     LaneRead spec;
     spec.lane = action.lane;
     spec.message_type = types_[action.type];
@@ -186,7 +200,10 @@ void EngineBench::carry_out(const Publish& action) {
   const auto payload = payloads_.find(action.id);
   if (payload == payloads_.end()) return broke("published a row that was not admitted");
   if (!in_flight_.insert(action.id).second) return broke("published a row that is in flight");
-  if (clock_.now() >= publish_until_) broke("published without a lease");
+  if (clock_.now() >= publish_until_) {
+    in_flight_.erase(action.id);
+    return later(Millis(0), [this, id = action.id] { give(Withdrawn{id}); });
+  }
   bytes_in_flight_ += payload->second.content.size();
   in_flight_max_ = std::max(in_flight_max_, in_flight_.size());
   bytes_max_ = std::max(bytes_max_, bytes_in_flight_);
@@ -194,7 +211,7 @@ void EngineBench::carry_out(const Publish& action) {
   const std::string destination = destinations_[action.destination];
   const PublishResult result = broker ? broker(row, destination) : PublishResult::acked;
   seen_.push_back({row.id, row.message_type, row.key, clock_.now(), result});
-  later(options_.broker_latency, [this, row, result] {
+  later(broker_time(), [this, row, result] {
     in_flight_.erase(row.id);
     bytes_in_flight_ -= row.content.size();
     if (result == PublishResult::acked) acked_.insert(row.id);
@@ -221,7 +238,7 @@ void EngineBench::carry_out(const JudgeRows& action) {
 
 void EngineBench::mark(RequestId request, const std::vector<RowMark>& rows,
                        const std::optional<Lease>& lease) {
-  later(options_.store_latency, [this, request, rows, lease] {
+  later(store_time(), [this, request, rows, lease] {
     std::vector<Mark> marks;
     for (const RowMark& row : rows) {
       marks.push_back({row.id, row.from, row.cause, row.epoch, row.due_in, "because"});
@@ -242,7 +259,7 @@ void EngineBench::mark(RequestId request, const std::vector<RowMark>& rows,
 }
 
 void EngineBench::carry_out(const LookAtLease& action) {
-  later(options_.store_latency, [this, request = action.request] {
+  later(store_time(), [this, request = action.request] {
     const auto view = session_->lease();
     if (failed(request, view)) return;
     lease_seen_ = *view;
@@ -251,7 +268,7 @@ void EngineBench::carry_out(const LookAtLease& action) {
 }
 
 void EngineBench::carry_out(const TakeLease& action) {
-  later(options_.store_latency, [this, action] {
+  later(store_time(), [this, action] {
     const auto lease =
         session_->take({action.fence, action.counter, lease_seen_.holder}, options_.holder);
     if (!failed(action.request, lease)) give(LeaseIs{action.request, *lease});
@@ -259,14 +276,14 @@ void EngineBench::carry_out(const TakeLease& action) {
 }
 
 void EngineBench::carry_out(const RenewLease& action) {
-  later(options_.store_latency, [this, action] {
+  later(store_time(), [this, action] {
     const auto lease = session_->renew(action.lease);
     if (!failed(action.request, lease)) give(LeaseIs{action.request, *lease});
   });
 }
 
 void EngineBench::carry_out(const ReleaseLease& action) {
-  later(options_.store_latency, [this, action] {
+  later(store_time(), [this, action] {
     const auto released = session_->release(action.lease);
     if (!failed(action.request, released)) give(LeaseReleased{action.request});
   });
@@ -295,4 +312,4 @@ bool EngineBench::raised(Alarm alarm) const {
   return raised;
 }
 
-}  // namespace waybill::relay::testing
+}  // namespace waybill::testing

@@ -4,21 +4,24 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "memory_store.hpp"
 #include "waybill/relay/engine.hpp"
+#include "waybill/testing/model_store.hpp"
 
-namespace waybill::relay::testing {
+namespace waybill::testing {
 
 struct BenchOptions {
-  EngineOptions engine;
+  relay::EngineOptions engine;
   std::uint64_t seed = 1;
   std::string holder = "bench";
   Millis store_latency{1};
+  Millis store_jitter{0};  // added to each call, evenly from 0 to this
   Millis broker_latency{2};
+  Millis broker_jitter{0};
 };
 
 // One publish as the broker saw it.
@@ -30,17 +33,17 @@ struct Seen {
   PublishResult result = PublishResult::acked;
 };
 
-// Checks at every step that no row is in flight twice, that only rows whose ack was told are marked
-// as such, and that nothing is published without a lease or beyond the window.
+// Checks at every step that no row is in flight twice and that only rows whose ack was told are
+// marked as such. As a runner would, it withdraws what comes too late to be published.
 class EngineBench {
  public:
-  EngineBench(FakeClock& clock, MemoryStore& store, BenchOptions options = {},
-              Mode mode = Mode::serve);
+  EngineBench(ModelClock& clock, ModelStore& store, BenchOptions options = {},
+              relay::Mode mode = relay::Mode::serve);
 
   // What the broker answers; acked by default.
   std::function<PublishResult(const MessageRow& row, const std::string& destination)> broker;
   // Called for each action, in order.
-  std::function<void(const Action&)> watch;
+  std::function<void(const relay::Action&)> watch;
 
   // Lets time pass, event by event.
   void run_for(Steady::duration time) { run_until(clock_.now() + time); }
@@ -52,58 +55,69 @@ class EngineBench {
   void step();
 
   void ring() {
-    later(Millis(0), [this] { give(Rung{}); });
+    later(Millis(0), [this] { give(relay::Rung{}); });
   }
   void stop() {
-    later(Millis(0), [this] { give(Stop{}); });
+    later(Millis(0), [this] { give(relay::Stop{}); });
   }
   // Forgets everything, as a process that was killed.
   void kill() { dead_ = true; }
+  // Does nothing until then, as a process that was stopped.
+  void pause_until(Steady end) { paused_until_ = end; }
 
   [[nodiscard]] const std::vector<Seen>& seen() const { return seen_; }
   [[nodiscard]] std::vector<Seen> seen_of(std::int64_t id) const;
-  [[nodiscard]] const Engine& engine() const { return engine_; }
+  [[nodiscard]] const relay::Engine& engine() const { return engine_; }
   [[nodiscard]] const std::vector<std::string>& broken_rules() const { return broken_rules_; }
   [[nodiscard]] std::size_t in_flight_max() const { return in_flight_max_; }
   [[nodiscard]] std::size_t bytes_max() const { return bytes_max_; }
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
-  [[nodiscard]] const std::vector<RaiseAlarm>& alarms() const { return alarms_; }
-  [[nodiscard]] bool raised(Alarm alarm) const;
+  [[nodiscard]] const std::vector<relay::RaiseAlarm>& alarms() const { return alarms_; }
+  [[nodiscard]] bool raised(relay::Alarm alarm) const;
 
  private:
   void later(Steady::duration delay, std::function<void()> what);
-  void give(const Event& event);
+  [[nodiscard]] Millis store_time() {
+    return some_time(options_.store_latency, options_.store_jitter);
+  }
+  [[nodiscard]] Millis broker_time() {
+    return some_time(options_.broker_latency, options_.broker_jitter);
+  }
+  [[nodiscard]] Millis some_time(Millis least, Millis jitter);
+  void give(const relay::Event& event);
   void carry_out();
-  void carry_out(const ReadRoutes& action);
-  void carry_out(const ListTypes& action);
-  void carry_out(const ReadRows& action);
-  void carry_out(const Admit& action);
-  void carry_out(const Publish& action);
-  void carry_out(const Drop& action);
-  void carry_out(const MarkRows& action);
-  void carry_out(const JudgeRows& action);
-  void carry_out(const LookAtLease& action);
-  void carry_out(const TakeLease& action);
-  void carry_out(const RenewLease& action);
-  void carry_out(const ReleaseLease& action);
-  void carry_out(const PublishUntil& action);
-  void carry_out(const RaiseAlarm& action);
-  void tell_type(TypeId type);
-  void mark(RequestId request, const std::vector<RowMark>& marks,
+  void carry_out(const relay::ReadRoutes& action);
+  void carry_out(const relay::ListTypes& action);
+  void carry_out(const relay::ReadRows& action);
+  void carry_out(const relay::Admit& action);
+  void carry_out(const relay::Publish& action);
+  void carry_out(const relay::Drop& action);
+  void carry_out(const relay::MarkRows& action);
+  void carry_out(const relay::JudgeRows& action);
+  void carry_out(const relay::LookAtLease& action);
+  void carry_out(const relay::TakeLease& action);
+  void carry_out(const relay::RenewLease& action);
+  void carry_out(const relay::ReleaseLease& action);
+  void carry_out(const relay::PublishUntil& action);
+  void carry_out(const relay::RaiseAlarm& action);
+  void tell_type(relay::TypeId type);
+  void mark(relay::RequestId request, const std::vector<relay::RowMark>& marks,
             const std::optional<Lease>& lease);
   void broke(const std::string& rule) { broken_rules_.push_back(rule); }
   template <class T>
-  bool failed(RequestId request, const Result<T>& result);
+  bool failed(relay::RequestId request, const Result<T>& result);
 
-  FakeClock& clock_;
-  MemoryStore& store_;
+  ModelClock& clock_;
+  ModelStore& store_;
   const BenchOptions options_;
-  Engine engine_;
+  relay::Engine engine_;
   std::unique_ptr<RelaySession> session_;
   bool dead_ = false;
+  Steady paused_until_{};
+  std::mt19937_64 random_;
 
   std::multimap<Steady, std::function<void()>> queue_;
-  std::vector<Action> actions_;
+  std::vector<relay::Action> actions_;
   std::vector<std::string> types_;
   std::vector<std::string> destinations_;
   std::vector<Route> routes_;
@@ -117,7 +131,7 @@ class EngineBench {
   std::set<std::int64_t> acked_;
 
   std::vector<Seen> seen_;
-  std::vector<RaiseAlarm> alarms_;
+  std::vector<relay::RaiseAlarm> alarms_;
   std::vector<std::string> broken_rules_;
   std::uint64_t idle_steps_ = 0;
   std::size_t in_flight_max_ = 0;
@@ -125,4 +139,4 @@ class EngineBench {
   std::uint64_t reads_ = 0;
 };
 
-}  // namespace waybill::relay::testing
+}  // namespace waybill::testing

@@ -1,2 +1,0 @@
-#pragma once
-#include "waybill/drivers/sqlite_busy_handler.hpp"
