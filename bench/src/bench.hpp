@@ -41,5 +41,7 @@ struct Benchmark {
 
 [[nodiscard]] std::vector<Benchmark> sqlite_benchmarks();
 [[nodiscard]] std::vector<Benchmark> relay_benchmarks();
+[[nodiscard]] std::vector<Benchmark> scan_benchmarks();
+[[nodiscard]] std::vector<Benchmark> end_to_end_benchmarks();
 
 }  // namespace waybill::bench

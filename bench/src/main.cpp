@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 
 #include "bench.hpp"
 
@@ -26,6 +27,25 @@ boost::json::object to_json(const Measurement& m) {
   return {{"name", m.name},       {"ratio", m.ratio},   {"value", m.value},   {"unit", m.unit},
           {"against", m.against}, {"better", m.better}, {"median", m.median}, {"min", m.min},
           {"max", m.max},         {"rounds", m.rounds}};
+}
+
+// The entries of an earlier run that this one does not replace.
+boost::json::array kept(const std::string& path, const std::vector<std::string>& wanted) {
+  if (path.empty() || wanted.empty()) return {};
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  boost::system::error_code failed;
+  const boost::json::value earlier = boost::json::parse(text.str(), failed);
+  return failed || !earlier.is_array() ? boost::json::array() : earlier.as_array();
+}
+
+void put(boost::json::array& results, boost::json::object entry) {
+  for (boost::json::value& result : results) {
+    if (result.at("name") != entry.at("name")) continue;
+    result = std::move(entry);
+    return;
+  }
+  results.push_back(std::move(entry));
 }
 
 }  // namespace
@@ -84,7 +104,9 @@ int main_of(int argc, char** argv) {
     }
   }
   std::vector<Benchmark> all = sqlite_benchmarks();
-  for (auto& benchmark : relay_benchmarks()) all.push_back(std::move(benchmark));
+  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), end_to_end_benchmarks()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
 
   const auto is_wanted = [&](const std::string& name) {
     return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
@@ -97,7 +119,7 @@ int main_of(int argc, char** argv) {
       return 2;
     }
   }
-  boost::json::array results;
+  boost::json::array results = kept(out, wanted);
   fmt::print("{:<28} {:>8} {:>12} {:<10} {}\n", "name", "ratio", "value", "unit", "against");
   for (const auto& benchmark : all) {
     if (!is_wanted(benchmark.name)) continue;
@@ -105,7 +127,7 @@ int main_of(int argc, char** argv) {
       fmt::print("{:<28} {:>8.3f} {:>12.1f} {:<10} {}\n", m.name, m.ratio, m.value, m.unit,
                  m.against);
       std::fflush(stdout);
-      results.push_back(to_json(m));
+      put(results, to_json(m));
     }
   }
   if (!out.empty()) {

@@ -1,7 +1,6 @@
 #include "waybill/confirm/batch.hpp"
 
 #include <boost/json.hpp>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <limits>
@@ -15,8 +14,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kDepthMax = 8;
-constexpr std::size_t kConsumerBytesMax = 64;
-constexpr std::size_t kReasonBytesMax = 512;
+constexpr std::size_t kReasonBytesSent = 512;
 
 // What is wrong with a request; caught by the parse functions below.
 struct Malformed {
@@ -32,12 +30,13 @@ const json::value* find(const json::object& object, std::string_view name) {
 }
 
 std::string text_member(const json::object& object, std::string_view name, const std::string& where,
-                        std::size_t bytes_max) {
+                        std::size_t bytes_max, std::size_t bytes_min = 1) {
   const json::value* value = find(object, name);
   if (value == nullptr || !value->is_string()) throw Malformed{where + " is no string"};
   const auto& text = value->get_string();
-  if (text.empty() || text.size() > bytes_max || !is_storable_text(text)) {
-    throw Malformed{where + " is not 1 to " + std::to_string(bytes_max) + " bytes of text"};
+  if (text.size() < bytes_min || text.size() > bytes_max || !is_storable_text(text)) {
+    throw Malformed{where + " is not " + std::to_string(bytes_min) + " to " +
+                    std::to_string(bytes_max) + " bytes of text"};
   }
   return std::string(text);
 }
@@ -52,6 +51,13 @@ std::int64_t number_member(const json::object& object, std::string_view name,
     throw Malformed{where + " is no whole number from 0 to " + std::to_string(max)};
   }
   return number;
+}
+
+// At most `bytes_max` bytes of valid UTF-8, between two characters.
+std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xc0) == 0x80) --bytes_max;
+  return text.substr(0, bytes_max);
 }
 
 std::string format_time(DatabaseTime time) {
@@ -76,10 +82,10 @@ DatabaseTime parse_time(std::string_view text, const std::string& where) {
   };
   const auto digits = [&](std::size_t at, std::size_t count) {
     int value = 0;
-    if (at + count > text.size()) throw fail();
-    const char* end = text.data() + at + count;
-    const auto [stopped, failed] = std::from_chars(text.data() + at, end, value);
-    if (failed != std::errc() || stopped != end || value < 0) throw fail();
+    for (const char c : text.substr(at, count)) {
+      if (c < '0' || c > '9') throw fail();
+      value = value * 10 + (c - '0');
+    }
     return value;
   };
   if (text.size() < 20 || text.size() > 27 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
@@ -88,7 +94,9 @@ DatabaseTime parse_time(std::string_view text, const std::string& where) {
   }
   const year_month_day date{year(digits(0, 4)), month(static_cast<unsigned>(digits(5, 2))),
                             day(static_cast<unsigned>(digits(8, 2)))};
-  if (!date.ok() || digits(11, 2) > 23 || digits(14, 2) > 59 || digits(17, 2) > 59) throw fail();
+  if (!date.ok() || date.year() < year(1970) || digits(11, 2) > 23 || digits(14, 2) > 59 ||
+      digits(17, 2) > 59)
+    throw fail();
   DatabaseTime time =
       sys_days(date) + hours(digits(11, 2)) + minutes(digits(14, 2)) + seconds(digits(17, 2));
   const std::size_t fraction = text.size() - 20;  // the point and its digits
@@ -125,7 +133,7 @@ Confirmation parse_item(const json::value& value, std::size_t index) {
   if (!verdict) throw Malformed{place(index, "verdict") + " is none of done, failed, later"};
   item.verdict = *verdict;
   if (find(object, "reason") != nullptr) {
-    item.reason = text_member(object, "reason", place(index, "reason"), 8 * kReasonBytesMax);
+    item.reason = text_member(object, "reason", place(index, "reason"), kReasonBytesMax, 0);
   }
   item.epoch = static_cast<std::uint32_t>(number_member(object, "epoch", place(index, "epoch"), 0,
                                                         std::numeric_limits<std::uint32_t>::max()));
@@ -152,7 +160,9 @@ std::string encode_batch(const std::vector<Confirmation>& items) {
                         {"verdict", to_string(item.verdict)},
                         {"epoch", item.epoch},
                         {"sent_at", format_time(item.sent_at)}};
-    if (!item.reason.empty()) object["reason"] = item.reason;
+    if (!item.reason.empty() && is_storable_text(item.reason)) {
+      object["reason"] = cut_text(item.reason, kReasonBytesSent);
+    }
     confirmations.push_back(std::move(object));
   }
   json::object body{{"confirmations", std::move(confirmations)}};
@@ -168,7 +178,7 @@ Result<std::vector<Confirmation>> parse_batch(std::string_view body) {
     const json::object object = parse_object(body);
     const std::string consumer = text_member(object, "consumer", "consumer", kConsumerBytesMax);
     constexpr std::int64_t kDefault = std::chrono::seconds(std::chrono::days(7)).count();
-    constexpr std::int64_t kMax = std::chrono::seconds(std::chrono::days(3650)).count();
+    constexpr std::int64_t kMax = kRetentionMax.count();
     const std::chrono::seconds retention(
         number_member(object, "retention_seconds", "retention_seconds", kDefault, kMax));
     const json::array& values = array_member(object, "confirmations");

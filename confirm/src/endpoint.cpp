@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "waybill/confirm/batch.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::confirm {
 namespace {
@@ -74,19 +75,35 @@ Reply Endpoint::confirm(const std::string& consumer, const std::string& body) {
     return problem(503, "Service unavailable",
                    "the database cannot answer now; send the same again");
   }
+  count(*items, *results);
+  return {200, "application/json", encode_results(*items, *results)};
+}
+
+void Endpoint::count(const std::vector<Confirmation>& items,
+                     const std::vector<ConfirmResult>& results) {
+  std::size_t failed = 0;
+  const Confirmation* first_failed = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    for (const ConfirmResult result : *results) {
-      ++(result == ConfirmResult::not_found ? stats_.not_found : stats_.accepted);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      ++(results[i] == ConfirmResult::not_found ? stats_.not_found : stats_.accepted);
+      if (items[i].verdict != Verdict::failed || results[i] != ConfirmResult::done) continue;
+      ++failed;
+      if (first_failed == nullptr) first_failed = &items[i];
     }
   }
-  return {200, "application/json", encode_results(*items, *results)};
+  if (failed == 0 || !options_.log) return;
+  options_.log(LogLevel::alarm, "confirm: consumer '" + first_failed->consumer + "' failed " +
+                                    std::to_string(failed) + " message(s) for good, first " +
+                                    first_failed->message_id);
 }
 
 Result<std::vector<ConfirmResult>> Endpoint::write(const std::vector<Confirmation>& items) {
   auto session = take_session();
   if (!session) return session.error();
+  WAYBILL_TEST_POINT("confirm.before_write");
   auto results = (*session)->confirm(items);
+  WAYBILL_TEST_POINT("confirm.after_write");
   // A session that failed may have lost its connection.
   if (results) give_back(std::move(*session));
   return results;

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "waybill/confirm/batch.hpp"
-#include "waybill/confirm/signature.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::confirm {
 namespace {
 
-constexpr Millis kUnknownWaitMin{1000};
-constexpr Millis kUnknownWaitMax = std::chrono::hours(1);
+constexpr Millis kWaitMin{1000};
+constexpr Millis kWaitMax = std::chrono::hours(1);
 
 std::string random_id(std::minstd_rand& random) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -22,20 +22,46 @@ WallTime host_time() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
+Status check(const SenderOptions& options) {
+  const auto refuse = [](std::string text, std::string hint) {
+    return Error{Remedy::fix_call, std::move(text), std::move(hint)};
+  };
+  if (const auto ring = KeyRing::make({options.key}); !ring) return ring.error();
+  if (options.key.consumer != options.consumer) {
+    return refuse("key '" + options.key.id + "' belongs to '" + options.key.consumer +
+                      "', not to consumer '" + options.consumer + "'",
+                  "sign with a key of this consumer");
+  }
+  if (options.batch_max < 1 || options.batch_max > kItemsMax) {
+    return refuse("batch_max is " + std::to_string(options.batch_max), "1 to 1000");
+  }
+  if (options.retention < std::chrono::seconds(1) || options.retention > kRetentionMax) {
+    return refuse("retention is " + std::to_string(options.retention.count()) + " s",
+                  "1 s to 3650 days");
+  }
+  if (options.poll_interval < Millis(1) || options.backoff_min < Millis(1) ||
+      options.backoff_max < options.backoff_min) {
+    return refuse("poll_interval, backoff_min or backoff_max is out of bounds",
+                  "at least 1 ms each, backoff_max not below backoff_min");
+  }
+  return {};
+}
+
 }  // namespace
 
 Sender::Sender(InboxStore& store, Post post, SenderOptions options)
-    : store_(store), post_(std::move(post)), options_(std::move(options)) {}
+    : store_(store),
+      post_(std::move(post)),
+      options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : steady_clock_),
+      batch_limit_(options_.batch_max) {}
 
 Sender::~Sender() {
   stop();
 }
 
 Status Sender::start() {
-  if (options_.batch_max < 1 || options_.batch_max > kItemsMax) {
-    return Error{Remedy::fix_call, "batch_max is " + std::to_string(options_.batch_max),
-                 "1 to 1000"};
-  }
+  if (const Status checked = check(options_); !checked) return checked;
   auto session = store_.open();
   if (!session) return session.error();
   session_ = std::move(*session);
@@ -62,21 +88,19 @@ SenderStats Sender::stats() const {
 
 void Sender::work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    switch (round()) {
-      case Round::worked:
-        backoff_ = Millis(0);
-        warned_ = false;
-        break;
-      case Round::idle:
-        after_ = 0;
-        wait(stop, options_.poll_interval);
-        break;
-      case Round::failed: {
-        backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
-        const auto percent = static_cast<std::int64_t>(80 + random_() % 41);
-        wait(stop, backoff_ * percent / 100);
-        break;
-      }
+    const Round ended = guarded_round();
+    // Rows that a duplicate reopened, or that waited long enough, stand before after_.
+    if (ended != Round::more) after_ = 0;
+    if (ended == Round::more || ended == Round::at_end) {
+      backoff_ = Millis(0);
+      warned_.reset();
+    }
+    if (ended == Round::at_end) wait(stop, options_.poll_interval);
+    if (ended == Round::refused) wait(stop, options_.backoff_min);
+    if (ended == Round::failed) {
+      backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
+      const auto percent = static_cast<std::int64_t>(80 + random_() % 41);
+      wait(stop, backoff_ * percent / 100);
     }
   }
 }
@@ -88,19 +112,36 @@ void Sender::wait(const std::stop_token& stop, Millis at_most) {
   rung_ = false;
 }
 
-// Rows that wait as unknown are skipped, so that they hold nobody else up.
-Result<std::vector<PendingConfirmation>> Sender::next_batch() {
-  const Steady now = std::chrono::steady_clock::now();
-  std::vector<PendingConfirmation> batch;
-  while (batch.empty()) {
-    auto rows = session_->pending(options_.consumer, after_, options_.batch_max);
+// What is called here is the user's: a Post, a store, a log.
+Sender::Round Sender::guarded_round() {
+  try {
+    return round();
+  } catch (const std::exception& error) {
+    return fail(LogLevel::warning, std::string("an exception: ") + error.what());
+  }
+}
+
+Sender::Round Sender::fail(LogLevel level, const std::string& text) {
+  warn(level, text);
+  session_.reset();
+  return Round::failed;
+}
+
+// Rows that wait are skipped, so that they hold nobody else up.
+Result<Sender::Rows> Sender::next_batch() {
+  const Steady now = clock_.now();
+  Rows batch;
+  at_end_ = false;
+  while (batch.empty() && !at_end_) {
+    auto rows = session_->pending(options_.consumer, after_, batch_limit_);
     if (!rows) return rows.error();
-    if (rows->empty()) break;
-    after_ = rows->back().position;
+    at_end_ = rows->size() < batch_limit_;
+    if (!rows->empty()) after_ = rows->back().position;
     for (PendingConfirmation& row : *rows) {
-      const auto unknown = unknown_.find(row.message_id);
-      if (unknown == unknown_.end() || unknown->second.next_try <= now)
+      const auto waiting = waiting_.find(row.message_id);
+      if (waiting == waiting_.end() || waiting->second.next_try <= now) {
         batch.push_back(std::move(row));
+      }
     }
   }
   return batch;
@@ -109,92 +150,118 @@ Result<std::vector<PendingConfirmation>> Sender::next_batch() {
 Sender::Round Sender::round() {
   if (!session_) {
     auto session = store_.open();
-    if (!session) {
-      warn(LogLevel::warning, session.error().to_string());
-      return Round::failed;
-    }
+    if (!session) return fail(LogLevel::warning, session.error().to_string());
     session_ = std::move(*session);
   }
-  const auto rows = next_batch();
-  if (!rows) {
-    warn(LogLevel::warning, rows.error().to_string());
-    session_.reset();
-    return Round::failed;
-  }
-  if (rows->empty()) return Round::idle;
-  const auto results = post(*rows);
-  if (!results) {
-    after_ = 0;
-    return Round::failed;
-  }
-  std::vector<PendingConfirmation> answered;
+  auto rows = next_batch();
+  if (!rows) return fail(LogLevel::warning, rows.error().to_string());
+  if (rows->empty()) return Round::at_end;
+  bool is_refused = false;
+  const auto results = post(*rows, is_refused);
+  if (is_refused) return set_aside(*rows);
+  if (!results) return Round::failed;
+  batch_limit_ = std::min(batch_limit_ * 2, options_.batch_max);
+  Rows answered;
   for (std::size_t i = 0; i < rows->size(); ++i) {
     if (settles((*rows)[i], (*results)[i])) answered.push_back((*rows)[i]);
   }
+  WAYBILL_TEST_POINT("confirm.before_note");
   if (const Status marked = session_->confirmed(options_.consumer, answered); !marked) {
-    warn(LogLevel::warning, marked.error().to_string());
-    after_ = 0;
-    return Round::failed;
+    return fail(LogLevel::warning, marked.error().to_string());
   }
   const std::lock_guard lock(mutex_);
   stats_.confirmed += answered.size();
-  return Round::worked;
+  return at_end_ ? Round::at_end : Round::more;
 }
 
-Result<std::vector<ConfirmResult>> Sender::post(const std::vector<PendingConfirmation>& rows) {
-  std::vector<Confirmation> items;
-  for (const PendingConfirmation& row : rows) {
-    items.push_back({row.message_id, options_.consumer, row.verdict, row.reason, row.epoch,
-                     row.sent_at, options_.retention});
-  }
+// Keeps as many of the rows as fit into a body.
+Request Sender::make_request(Rows& rows) {
   Request request;
+  for (;;) {
+    std::vector<Confirmation> items;
+    for (const PendingConfirmation& row : rows) {
+      items.push_back({row.message_id, options_.consumer, row.verdict, row.reason, row.epoch,
+                       row.sent_at, options_.retention});
+    }
+    request.body = encode_batch(items);
+    if (request.body.size() <= options_.body_bytes_max || rows.size() == 1) break;
+    rows.resize(rows.size() / 2);
+    after_ = rows.back().position;
+    at_end_ = false;
+  }
   request.headers.emplace_back("content-type", "application/json");
-  request.body = encode_batch(items);
-  sign(request, options_.key, random_id(random_), host_time());
+  sign(request, options_.key, random_id(random_), options_.now ? options_.now() : host_time());
+  return request;
+}
+
+std::optional<Sender::Results> Sender::post(Rows& rows, bool& is_refused) {
+  const Request request = make_request(rows);
+  WAYBILL_TEST_POINT("confirm.before_post");
   const auto reply = post_(request);
-  Result<std::vector<ConfirmResult>> results =
-      !reply ? Result<std::vector<ConfirmResult>>(reply.error())
-      : reply->status == 200
-          ? parse_results(reply->body, items.size())
-          : Error{Remedy::fix_call, "the endpoint answered " + std::to_string(reply->status),
-                  reply->status == 401 ? "check the key and both hosts' clocks"
-                                       : "see the producer's log"};
-  if (results) return results;
-  const bool ours = reply && reply->status >= 400 && reply->status < 500;
-  warn(ours ? LogLevel::alarm : LogLevel::warning, results.error().to_string());
+  std::string failure;
+  LogLevel level = LogLevel::warning;
+  if (!reply) {
+    failure = reply.error().to_string();
+  } else if (reply->status == 200) {
+    auto results = parse_results(reply->body, rows.size());
+    if (results) return std::move(*results);
+    failure = results.error().text;
+  } else {
+    failure = "the endpoint answered " + std::to_string(reply->status) +
+              (reply->status == 401 ? " (check the key and both hosts' clocks)"
+                                    : " (see the producer's log)");
+    if (reply->status >= 400 && reply->status < 500) level = LogLevel::alarm;
+    is_refused = reply->status == 400 || reply->status == 413;
+  }
+  warn(level, failure);
   const std::lock_guard lock(mutex_);
   ++stats_.failed_requests;
-  return results;
+  return std::nullopt;
+}
+
+// Finds the row that the producer refuses, and lets it wait.
+Sender::Round Sender::set_aside(const Rows& rows) {
+  if (rows.size() > 1) {
+    batch_limit_ = static_cast<std::uint32_t>(rows.size() / 2);
+    return Round::refused;
+  }
+  delay(rows.front());
+  if (options_.log) {
+    options_.log(LogLevel::alarm, "confirm: the producer refuses the confirmation of " +
+                                      rows.front().message_id + "; it waits");
+  }
+  return Round::refused;
+}
+
+Sender::Waiting& Sender::delay(const PendingConfirmation& row) {
+  const Steady now = clock_.now();
+  const auto [entry, is_new] = waiting_.try_emplace(row.message_id, Waiting{now, now, kWaitMin});
+  Waiting& waiting = entry->second;
+  if (!is_new) waiting.wait = std::min(waiting.wait * 2, kWaitMax);
+  waiting.next_try = now + waiting.wait;
+  return waiting;
 }
 
 bool Sender::settles(const PendingConfirmation& row, ConfirmResult result) {
   if (result != ConfirmResult::not_found) {
-    unknown_.erase(row.message_id);
+    waiting_.erase(row.message_id);
     return true;
   }
-  const Steady now = std::chrono::steady_clock::now();
-  const auto [entry, is_new] =
-      unknown_.try_emplace(row.message_id, Unknown{now, now, kUnknownWaitMin});
-  Unknown& unknown = entry->second;
-  if (now - unknown.first_seen >= options_.give_up_after) {
-    unknown_.erase(entry);
-    if (options_.log) {
-      options_.log(LogLevel::alarm, "confirm: the producer does not know " + row.message_id +
-                                        "; its confirmation is given up");
-    }
-    const std::lock_guard lock(mutex_);
-    ++stats_.given_up;
-    return true;
+  if (clock_.now() - delay(row).first_seen < options_.give_up_after) return false;
+  waiting_.erase(row.message_id);
+  if (options_.log) {
+    options_.log(LogLevel::alarm, "confirm: the producer does not know " + row.message_id +
+                                      "; its confirmation is given up");
   }
-  if (!is_new) unknown.wait = std::min(unknown.wait * 2, kUnknownWaitMax);
-  unknown.next_try = now + unknown.wait;
-  return false;
+  const std::lock_guard lock(mutex_);
+  ++stats_.given_up;
+  return true;
 }
 
-// Once per trouble; again after it healed.
+// Once per trouble and degree; again after it healed.
 void Sender::warn(LogLevel level, const std::string& text) {
-  if (warned_ || !options_.log) return;
-  warned_ = true;
+  if (!options_.log || (warned_ && *warned_ >= level)) return;
+  warned_ = level;
   options_.log(level, "confirm: " + text);
 }
 

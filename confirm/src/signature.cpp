@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <stdexcept>
 
 namespace waybill::confirm {
 namespace {
@@ -33,9 +34,12 @@ std::string signature_of(std::string_view secret, std::string_view id, std::stri
   signed_text.append(id).append(".").append(timestamp).append(".").append(body);
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(signed_text.data()), signed_text.size(), digest,
-       &size);
+  // An empty signature would match an empty one.
+  if (HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
+           reinterpret_cast<const unsigned char*>(signed_text.data()), signed_text.size(), digest,
+           &size) == nullptr) {
+    throw std::runtime_error("HMAC-SHA256 cannot be computed");
+  }
   std::string text((EVP_MAX_MD_SIZE + 2) / 3 * 4 + 1, '\0');
   const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), digest,
                                      static_cast<int>(size));

@@ -2,6 +2,8 @@
 
 #ifdef WAYBILL_TEST_POINTS
 
+#include <unistd.h>
+
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -40,6 +42,9 @@ void reach(std::string_view name) {
   static const Plan plan = read_plan();
   static std::atomic<long> crossings = 0;
   if (plan.name.empty() || plan.name != name || ++crossings != plan.crossing) return;
+  // Before the act: whoever planned it wants to know that it happened.
+  const std::string line = "test point " + plan.name + ": " + plan.action + "\n";
+  if (write(STDERR_FILENO, line.data(), line.size()) < 0) std::abort();
   if (plan.action == "kill") std::raise(SIGKILL);
   if (plan.action == "stop") std::raise(SIGSTOP);
   if (plan.action == "throw") throw std::runtime_error("test point " + plan.name);

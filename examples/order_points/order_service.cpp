@@ -10,12 +10,12 @@
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/endpoint.hpp"
+#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/outbox/dispatcher.hpp"
 #include "waybill/outbox/outbox.hpp"
 #include "waybill/outbox/transaction_template.hpp"
 #include "waybill/relay/runner.hpp"
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/testing/faulty_publisher.hpp"
 
 namespace order_points {

@@ -5,10 +5,12 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <vector>
 
 #include "database.hpp"
 #include "order_api.hpp"
@@ -16,11 +18,11 @@
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/sender.hpp"
+#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/http/client.hpp"
 #include "waybill/http/server.hpp"
 #include "waybill/inbox/consumer.hpp"
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/testing/faulty_post.hpp"
 
 namespace order_points {
@@ -69,12 +71,17 @@ OrderPlaced parse_order_placed(std::string_view body) {
 }
 
 // Runs in the inbox's transaction: the points and the note that they were added commit together.
-inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery& delivery) {
+inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery& delivery,
+                                     const std::set<std::string>& frozen) {
   OrderPlaced order;
   try {
     order = parse_order_placed(delivery.body);
   } catch (const std::exception&) {
     return inbox::HandlerResult::failed("the body needs order_id, user_id and points");
+  }
+  // A business rule: the message is DEAD for this reason until an operator replays it.
+  if (frozen.contains(order.user_id)) {
+    return inbox::HandlerResult::failed("the account of " + order.user_id + " is frozen");
   }
   add_points(database, order, delivery.message_id);
   return inbox::HandlerResult::done();
@@ -86,6 +93,7 @@ struct ServiceOptions {
   std::string db, queue, group = "points", confirm_url, key_file, port_file;
   std::uint16_t port = 0;
   bool create = false, no_inbox = false;
+  std::vector<std::string> frozen;
   waybill::testing::PostFaults faults;
 };
 
@@ -191,7 +199,11 @@ int run(const ServiceOptions& options) {
   sqlite3* connection = database.get();
   inbox::Consumer<sqlite3*> consumer(
       connection, *inbox_store, *subscriber, consumer_options,
-      inbox::Handlers<sqlite3*>{{std::string(kOrderPlaced), on_order_placed}});
+      inbox::Handlers<sqlite3*>{{std::string(kOrderPlaced),
+                                 [frozen = std::set(options.frozen.begin(), options.frozen.end())](
+                                     sqlite3*& handle, const waybill::Delivery& delivery) {
+                                   return on_order_placed(handle, delivery, frozen);
+                                 }}});
   std::jthread worker([&](std::stop_token stop) {
     if (options.no_inbox) {
       consume_without_inbox(stop, connection, *subscriber);
@@ -232,6 +244,8 @@ int main(int argc, char** argv) {
       ->needs(key_file);
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");
+  app.add_option("--freeze", options.frozen,
+                 "a user whose account takes no points: a business rule that fails");
   app.add_flag("--no-inbox", options.no_inbox,
                "COUNTER-EXAMPLE: grant without an inbox and confirm nothing; doubles happen");
   app.add_option("--fault-lose-confirmation", options.faults.lose_reply,

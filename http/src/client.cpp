@@ -1,10 +1,19 @@
 #include "waybill/http/client.hpp"
 
+#include <sys/socket.h>
+
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <optional>
+#include <boost/beast/ssl.hpp>
+#include <cerrno>
+
+#include "base_url.hpp"
+#include "fields.hpp"
+#include "tls.hpp"
 
 namespace waybill::http {
 namespace {
@@ -13,22 +22,45 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace bhttp = boost::beast::http;
 using tcp = asio::ip::tcp;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
-struct Target {
-  std::string host;
-  std::string port;
-};
+constexpr int kInterimAnswersMax = 8;  // 1xx
 
-std::optional<Target> parse_base_url(std::string_view url) {
-  constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) return std::nullopt;
-  url.remove_prefix(kScheme.size());
-  if (url.ends_with('/')) url.remove_suffix(1);
-  const std::size_t colon = url.rfind(':');
-  if (url.empty() || url.find_first_of("/?#@ ") != url.npos) return std::nullopt;
-  if (colon == url.npos) return Target{std::string(url), "80"};
-  if (colon == 0 || colon + 1 == url.size()) return std::nullopt;
-  return Target{std::string(url.substr(0, colon)), std::string(url.substr(colon + 1))};
+const char* find_defect_of(const Request& request) {
+  if (!is_token(request.method)) return "the method is no token";
+  if (!request.target.starts_with('/')) return "the target does not begin with '/'";
+  const auto is_plain = [](char c) { return c > ' ' && c < 0x7f; };
+  if (!std::all_of(request.target.begin(), request.target.end(), is_plain)) {
+    return "the target has bytes that must be percent-encoded";
+  }
+  return find_defect(request.headers);
+}
+
+bool is_idempotent(const std::string& method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+         method == "DELETE";
+}
+
+bool is_end_of_connection(const beast::error_code& failed) {
+  return failed == bhttp::error::end_of_stream || failed == asio::error::eof ||
+         failed == asio::error::connection_reset || failed == asio::error::broken_pipe ||
+         failed == asio::ssl::error::stream_truncated;
+}
+
+Response to_response(bhttp::response<bhttp::string_body> answer) {
+  Response response;
+  response.status = answer.result_int();
+  response.content_type = std::string(answer[bhttp::field::content_type]);
+  for (const auto& field : answer.base()) {
+    if (field.name() == bhttp::field::content_type ||
+        field.name() == bhttp::field::content_length ||
+        field.name() == bhttp::field::transfer_encoding) {
+      continue;
+    }
+    response.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
+  }
+  response.body = std::move(answer.body());
+  return response;
 }
 
 }  // namespace
@@ -36,90 +68,151 @@ std::optional<Target> parse_base_url(std::string_view url) {
 class Client::Implementation {
  public:
   explicit Implementation(ClientOptions options)
-      : options_(std::move(options)), target_(parse_base_url(options_.base_url)) {}
+      : options_(std::move(options)), url_(parse_base_url(options_.base_url)) {}
 
   Result<Response> send(const Request& request) {
-    if (!target_) {
-      return Error{Remedy::fix_call, "'" + options_.base_url + "' cannot be called",
-                   "write http://host:port without a path"};
+    if (!url_) {
+      // The text may hold credentials.
+      return Error{Remedy::fix_call, "base_url cannot be called",
+                   "write http://host:port or https://host:port without a path and a user"};
     }
-    const bool kept = stream_.has_value();
+    if (const char* defect = find_defect_of(request)) {
+      return Error{Remedy::fix_call, std::string("the request cannot be sent: ") + defect, {}};
+    }
+    const bool kept = is_open() && is_quiet();
     if (!kept) {
       if (Status connected = connect(); !connected) return connected.error();
     }
-    bool answer_began = false;
-    auto response = exchange(request, answer_began);
-    if (response || !kept || answer_began || !closed_by_peer_) return response;
-    // The server closed the idle connection while this request was on its way.
+    bool again = kept && is_idempotent(request.method);
+    auto response = exchange(request, again);
+    if (response || !again) return response;
     if (Status connected = connect(); !connected) return connected.error();
-    return exchange(request, answer_began);
+    return exchange(request, again);
   }
 
  private:
-  Status connect() {
-    stream_.reset();
-    beast::error_code failed;
-    tcp::resolver resolver(io_);
-    const auto endpoints = resolver.resolve(target_->host, target_->port, failed);
-    if (!failed) {
-      stream_.emplace(io_);
-      stream_->expires_after(options_.timeout);
-      stream_->async_connect(endpoints,
-                             [&](beast::error_code code, const tcp::endpoint&) { failed = code; });
-      run();
-    }
-    if (!failed) return {};
-    stream_.reset();
-    return Error{Remedy::retry, "cannot connect to " + options_.base_url + ": " + failed.message(),
-                 "check that the service runs and listens there"};
+  [[nodiscard]] bool is_open() const { return plain_ || tls_; }
+  beast::tcp_stream& lowest() { return tls_ ? tls_->next_layer() : *plain_; }
+
+  // Neither closed by the server, nor is anything there that no request asked for.
+  bool is_quiet() {
+    char byte = 0;
+    const auto got = ::recv(lowest().socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
   }
 
-  // Any failure closes the connection.
-  Result<Response> exchange(const Request& request, bool& answer_began) {
-    closed_by_peer_ = false;
+  void close() {
+    tls_.reset();
+    plain_.reset();
+  }
+
+  Status connect() {
+    close();
+    beast::error_code failed;
+    tcp::resolver resolver(io_);
+    const auto endpoints = resolver.resolve(url_->host, url_->port, failed);
+    if (!failed) {
+      plain_ = std::make_unique<beast::tcp_stream>(io_);
+      plain_->expires_after(options_.timeout);
+      plain_->async_connect(
+          endpoints, [&](const beast::error_code& code, const tcp::endpoint&) { failed = code; });
+      run();
+    }
+    if (!failed) return url_->tls ? handshake() : Status();
+    close();
+    return cannot_connect(Remedy::retry, failed, "check that the service runs and listens there");
+  }
+
+  Status handshake() {
+    if (tls_context_ == nullptr) {
+      auto context = make_client_tls(options_.ca_file);
+      if (!context) {
+        close();
+        return context.error();
+      }
+      tls_context_ = std::move(*context);
+    }
+    tls_ = std::make_unique<TlsStream>(std::move(*plain_), *tls_context_);
+    plain_.reset();
+    tls_->set_verify_callback(asio::ssl::host_name_verification(url_->host));
+    beast::error_code failed;
+    beast::error_code no_address;
+    asio::ip::make_address(url_->host, no_address);
+    if (no_address) SSL_set_tlsext_host_name(tls_->native_handle(), url_->host.c_str());
+    tls_->next_layer().expires_after(options_.timeout);
+    tls_->async_handshake(asio::ssl::stream_base::client,
+                          [&](const beast::error_code& code) { failed = code; });
+    run();
+    if (!failed) return {};
+    const bool is_tls_error = failed.category() == asio::error::get_ssl_category();
+    const long verified = SSL_get_verify_result(tls_->native_handle());
+    close();
+    if (is_tls_error && verified != X509_V_OK) {
+      return Error{Remedy::fix_call,
+                   "the certificate of " + options_.base_url +
+                       " is not accepted: " + X509_verify_cert_error_string(verified),
+                   "it must be valid for this host and signed by a CA of ca_file"};
+    }
+    return cannot_connect(is_tls_error ? Remedy::fix_call : Remedy::retry, failed,
+                          "check that the service speaks TLS 1.2 or newer there");
+  }
+
+  Error cannot_connect(Remedy remedy, const beast::error_code& failed, const std::string& hint) {
+    return {remedy, "cannot connect to " + options_.base_url + ": " + failed.message(), hint};
+  }
+
+  // Any failure closes the connection. `again` comes as whether the request may be sent twice, and
+  // stays true only when the server closed before anything of an answer came.
+  Result<Response> exchange(const Request& request, bool& again) {
+    return tls_ ? exchange_on(*tls_, request, again) : exchange_on(*plain_, request, again);
+  }
+
+  template <class Stream>
+  Result<Response> exchange_on(Stream& stream, const Request& request, bool& again) {
+    const auto message = encode(request);
+    beast::error_code failed;
+    lowest().expires_after(options_.timeout);
+    bhttp::async_write(stream, message,
+                       [&](const beast::error_code& code, std::size_t) { failed = code; });
+    run();
+    if (failed) return lost(failed, again);
+
+    beast::flat_buffer buffer;
+    lowest().expires_after(options_.timeout);
+    for (int i = 0; i < kInterimAnswersMax; ++i) {
+      bhttp::response_parser<bhttp::string_body> parser;
+      parser.body_limit(options_.response_bytes_max);
+      parser.skip(request.method == "HEAD");
+      bhttp::async_read(stream, buffer, parser,
+                        [&](const beast::error_code& code, std::size_t) { failed = code; });
+      run();
+      again = again && !parser.got_some();
+      if (failed) return lost(failed, again);
+      if (parser.get().result_int() / 100 == 1) continue;
+      auto answer = parser.release();
+      // What follows the answer belongs to no request.
+      if (!answer.keep_alive() || buffer.size() > 0) close();
+      return to_response(std::move(answer));
+    }
+    return lost(bhttp::error::bad_status, again);
+  }
+
+  bhttp::request<bhttp::string_body> encode(const Request& request) const {
     bhttp::request<bhttp::string_body> message;
     message.method_string(request.method);
     message.target(request.target);
     message.version(11);
-    message.set(bhttp::field::host, target_->host + ":" + target_->port);
+    message.set(bhttp::field::host, url_->authority);
     for (const auto& [name, value] : request.headers) message.set(name, value);
     message.body() = request.body;
     message.prepare_payload();
-
-    beast::error_code failed;
-    stream_->expires_after(options_.timeout);
-    bhttp::async_write(*stream_, message,
-                       [&](beast::error_code code, std::size_t) { failed = code; });
-    run();
-    if (failed) return lost(failed);
-
-    beast::flat_buffer buffer;
-    bhttp::response_parser<bhttp::string_body> parser;
-    parser.body_limit(options_.response_bytes_max);
-    stream_->expires_after(options_.timeout);
-    bhttp::async_read(*stream_, buffer, parser,
-                      [&](beast::error_code code, std::size_t) { failed = code; });
-    run();
-    answer_began = parser.got_some();
-    if (failed) return lost(failed);
-
-    auto answer = parser.release();
-    Response response;
-    response.status = answer.result_int();
-    response.content_type = std::string(answer[bhttp::field::content_type]);
-    for (const auto& field : answer.base()) {
-      response.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
-    }
-    response.body = std::move(answer.body());
-    if (!answer.keep_alive()) stream_.reset();
-    return response;
+    return message;
   }
 
-  Error lost(beast::error_code failed) {
-    closed_by_peer_ = failed == bhttp::error::end_of_stream || failed == asio::error::eof ||
-                      failed == asio::error::connection_reset || failed == asio::error::broken_pipe;
-    stream_.reset();
-    return {Remedy::look, "no answer from " + options_.base_url + ": " + failed.message(),
+  Error lost(const beast::error_code& failed, bool& again) {
+    again = again && is_end_of_connection(failed);
+    close();
+    return {Remedy::look, "no usable answer from " + options_.base_url + ": " + failed.message(),
             "the request may have been carried out"};
   }
 
@@ -129,10 +222,12 @@ class Client::Implementation {
   }
 
   const ClientOptions options_;
-  const std::optional<Target> target_;
+  const std::optional<BaseUrl> url_;
   asio::io_context io_;
-  std::optional<beast::tcp_stream> stream_;
-  bool closed_by_peer_ = false;
+  std::unique_ptr<TlsContext> tls_context_;
+  // At most one of them.
+  std::unique_ptr<beast::tcp_stream> plain_;
+  std::unique_ptr<TlsStream> tls_;
 };
 
 Client::Client(ClientOptions options)

@@ -10,6 +10,7 @@
 #include "waybill/message.hpp"
 #include "waybill/message_id.hpp"
 #include "waybill/route.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::inbox {
 
@@ -46,7 +47,9 @@ ConsumerLoop::ConsumerLoop(LocalTransaction& transaction, InboxStore& store, Sub
     : transaction_(transaction),
       store_(store),
       subscriber_(subscriber),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      started_at_(std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now())) {
+}
 
 Status ConsumerLoop::run(std::stop_token stop) {
   std::stop_callback wake(stop, [this] { subscriber_.wake(); });
@@ -95,9 +98,17 @@ Status ConsumerLoop::check_options() const {
 
 void ConsumerLoop::process(const std::vector<Delivery>& batch, std::stop_token stop) {
   std::vector<Fate> fates(batch.size(), Fate::again);
-  const bool together = options_.batch_in_one_transaction && batch.size() > 1;
+  const std::vector<std::string_view> watched = to_watch(batch);
+  suspects_.clear();
+  if (!watched.empty() && !note(watched, stop)) return settle(batch, fates, stop);
+  const bool together = options_.batch_in_one_transaction && batch.size() > 1 && suspects_.empty();
   if (!together || !handle_together(batch, fates, stop)) handle_one_by_one(batch, fates, stop);
   settle(batch, fates, stop);
+  if (!watched.empty()) {
+    static_cast<void>(with_session(
+        [&](InboxSession& session) { return session.end_attempts(options_.consumer, watched); },
+        stop));
+  }
   const auto given_back = std::count(fates.begin(), fates.end(), Fate::again);
   if (given_back > 0) {
     given_back_ += static_cast<std::uint64_t>(given_back);
@@ -140,9 +151,66 @@ void ConsumerLoop::handle_one_by_one(const std::vector<Delivery>& batch, std::ve
   for (std::size_t i = 0; i < batch.size() && !stop.stop_requested(); ++i) {
     const std::string& key = batch[i].key;
     if (!key.empty() && held_keys.contains(key)) continue;
-    fates[i] = handle(batch[i], stop);
+    fates[i] = suspects_.contains(batch[i].message_id) ? handle_suspect(batch[i], stop)
+                                                       : handle(batch[i], stop);
     if (fates[i] == Fate::again && !key.empty()) held_keys.insert(key);
   }
+}
+
+// The messages of the batch that may have ended the process before: those that were sent before it
+// started. Whatever the clocks say, the others are recognised one restart later.
+std::vector<std::string_view> ConsumerLoop::to_watch(const std::vector<Delivery>& batch) {
+  std::vector<std::string_view> watched;
+  if (options_.crashes_max == 0) return watched;
+  for (const Delivery& delivery : batch) {
+    if (seen_ == options_.watched_max) break;
+    ++seen_;
+    if (delivery.sent_at <= started_at_ && MessageId::parse(delivery.message_id)) {
+      watched.push_back(delivery.message_id);
+    }
+  }
+  return watched;
+}
+
+// Notes them and learns which of them are suspects. False: the inbox cannot be written.
+bool ConsumerLoop::note(const std::vector<std::string_view>& watched, std::stop_token stop) {
+  const auto write = [&](InboxSession& session) -> Status {
+    const auto known = session.note_attempts(options_.consumer, watched);
+    if (!known) return known.error();
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      if ((*known)[i]) suspects_.emplace(watched[i]);
+    }
+    return {};
+  };
+  const Status noted = with_session(write, stop);
+  if (!noted) {
+    log(LogLevel::warning, "a batch goes back to the broker: " + noted.error().to_string());
+  }
+  return noted.ok();
+}
+
+// Alone, with a count before and after: what is never taken back ended the process.
+ConsumerLoop::Fate ConsumerLoop::handle_suspect(const Delivery& delivery, std::stop_token stop) {
+  std::uint32_t begun = 0;
+  const auto begin_attempt = [&](InboxSession& session) -> Status {
+    const auto attempts = session.begin_attempt(options_.consumer, delivery.message_id);
+    if (!attempts) return attempts.error();
+    begun = *attempts;
+    return {};
+  };
+  if (!with_session(begin_attempt, stop)) return Fate::again;
+  const std::uint32_t crashes = begun - 1;
+  const Fate fate = crashes < options_.crashes_max
+                        ? handle(delivery, stop)
+                        : park(delivery,
+                               "the process ended " + std::to_string(crashes) +
+                                   " times while it handled this message alone",
+                               crashes, stop);
+  const std::string_view ended[] = {delivery.message_id};
+  // At worst its next try counts one more.
+  static_cast<void>(with_session(
+      [&](InboxSession& session) { return session.end_attempts(options_.consumer, ended); }, stop));
+  return fate;
 }
 
 ConsumerLoop::Fate ConsumerLoop::handle(const Delivery& delivery, std::stop_token stop) {
@@ -217,6 +285,7 @@ ConsumerLoop::Attempt ConsumerLoop::write_and_handle(const Delivery& delivery) {
   } catch (...) {
     return {Step::unavailable, "cannot write the inbox row: " + current_exception_text()};
   }
+  WAYBILL_TEST_POINT("inbox.after_insert");
   HandlerResult result;
   try {
     result = transaction_.handle(delivery);
@@ -235,6 +304,7 @@ ConsumerLoop::Attempt ConsumerLoop::write_and_handle(const Delivery& delivery) {
 }
 
 ConsumerLoop::Attempt ConsumerLoop::commit() {
+  WAYBILL_TEST_POINT("inbox.before_commit");
   std::string trouble = "the database rolled back instead of committing";
   try {
     switch (transaction_.commit()) {
@@ -351,9 +421,13 @@ void ConsumerLoop::settle(const std::vector<Delivery>& batch, const std::vector<
 
 void ConsumerLoop::settle(std::span<const std::uint64_t> tokens, Settle how, std::stop_token stop) {
   if (tokens.empty()) return;
+  WAYBILL_TEST_POINT("inbox.after_commit");
   for (std::uint32_t failures = 0; failures < options_.unavailable_max;) {
     const Status settled = subscriber_.settle(tokens, how);
-    if (settled) return;
+    if (settled) {
+      WAYBILL_TEST_POINT("inbox.after_settle");
+      return;
+    }
     ++failures;
     log(LogLevel::warning, "settle failed: " + settled.error().to_string());
     if (settled.error().remedy == Remedy::fix_call || stop.stop_requested()) return;

@@ -30,6 +30,16 @@ class TestInboxSession final : public InboxSession {
   Status confirmed(std::string_view, std::span<const PendingConfirmation>) override {
     return Error{Remedy::fix_call, "not needed here", ""};
   }
+  Result<std::uint32_t> begin_attempt(std::string_view, std::string_view) override {
+    return Error{Remedy::fix_call, "not needed here", ""};
+  }
+  Result<std::vector<bool>> note_attempts(std::string_view,
+                                          std::span<const std::string_view>) override {
+    return Error{Remedy::fix_call, "not needed here", ""};
+  }
+  Status end_attempts(std::string_view, std::span<const std::string_view>) override {
+    return Error{Remedy::fix_call, "not needed here", ""};
+  }
   Result<std::vector<ParkedMessage>> parked(std::string_view, std::uint32_t) override {
     return Error{Remedy::fix_call, "not needed here", ""};
   }

@@ -33,6 +33,7 @@ inline ConsumerOptions quick_options() {
   options.retry_wait_max = Millis(4);
   options.later_wait = Millis(1);
   options.receive_wait = Millis(50);
+  options.crashes_max = 0;  // these stores keep no attempts
   return options;
 }
 

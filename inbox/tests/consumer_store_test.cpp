@@ -219,5 +219,57 @@ TEST_F(InboxOnSqlite, I1_killed_at_each_boundary_over_the_real_queue_each_effect
   EXPECT_EQ(number(path_, "SELECT count(*) FROM waybill_inbox WHERE verdict = 'done'"), kMessages);
 }
 
+// Consumes until nothing comes for a while; the handler of one message ends the process. Answers
+// whether this one lived.
+bool consume_until_it_crashes(const std::string& path, const std::string& queue_path,
+                              const std::string& poison) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    const Sqlite database = open_sqlite(path);
+    const auto store = must(sqlite::open_inbox_store({.path = path}));
+    const auto subscriber =
+        must(embedded::open_subscriber({.path = queue_path, .lease_ttl = Millis(100)},
+                                       {.topic = "orders", .group = "points", .member = "m"}));
+    ConsumerOptions options;
+    options.consumer = "points";
+    options.crashes_max = 3;
+    sqlite3* connection = database.get();
+    Consumer<sqlite3*> consumer(
+        connection, *store, *subscriber, options,
+        Handlers<sqlite3*>{{"order.placed", [&](sqlite3*& handle, const Delivery& delivery) {
+                              if (delivery.message_id == poison) std::raise(SIGKILL);
+                              return count_effect(handle, delivery);
+                            }}});
+    while (must(consumer.run_once({}, Millis(500))) > 0) {
+    }
+    _exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST_F(InboxOnSqlite, I6_a_message_that_crashes_the_consumer_is_parked_and_the_others_go_on) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 20; ++i) ids.push_back("a/order.placed/" + std::to_string(i));
+  publish(ids, 1, kSent);
+  publisher_.reset();
+  store_.reset();
+  database_.reset();
+  // The first crash makes suspects, the next three count.
+  for (int crash = 0; crash < 4; ++crash) {
+    EXPECT_FALSE(consume_until_it_crashes(path_, queue_path_, "a/order.placed/7"));
+  }
+  EXPECT_TRUE(consume_until_it_crashes(path_, queue_path_, "a/order.placed/7"));
+  EXPECT_EQ(number(path_, "SELECT count(*) FROM effect"), 19);
+  EXPECT_EQ(number(path_, "SELECT count(DISTINCT message_id) FROM effect"), 19);
+  EXPECT_EQ(number(path_,
+                   "SELECT count(*) FROM waybill_parked WHERE message_id = 'a/order.placed/7' AND "
+                   "attempts = 3 AND reason LIKE 'the process ended 3 times%'"),
+            1);
+  EXPECT_EQ(number(path_, "SELECT count(*) FROM waybill_attempt"), 0);
+}
+
 }  // namespace
 }  // namespace waybill::inbox::testing

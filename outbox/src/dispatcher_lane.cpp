@@ -1,4 +1,5 @@
 #include "dispatcher_lane.hpp"
+#include "waybill/test_points.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -185,6 +186,7 @@ bool Dispatcher::Lane::submit(Job& job, DatabaseTime database_now) {
   out.sent_at = job->sent_at;
   // In flight before it is submitted: its outcome may come at once, and its bytes must outlive it.
   const auto placed = in_flight_.emplace(next_token_, std::move(job)).first;
+  WAYBILL_TEST_POINT("sender.before_publish");
   if (publisher_->submit({&out, 1}) == 0) {
     job = std::move(placed->second);
     in_flight_.erase(placed);
@@ -211,6 +213,7 @@ void Dispatcher::Lane::on_outcome(const PublishOutcome& outcome) {
   Job job = std::move(found->second);
   in_flight_.erase(found);
   if (outcome.result == PublishResult::acked) {
+    WAYBILL_TEST_POINT("sender.after_ack");
     answered();
     ++dispatcher_.counters_.published;
     acked_.push_back(std::move(job));
@@ -240,6 +243,7 @@ void Dispatcher::Lane::mark_acked() {
   }
   const auto marked = mark(marks);
   if (marked) {
+    WAYBILL_TEST_POINT("sender.after_mark");
     for (const Marked result : *marked) {
       dispatcher_.counters_.marked += result == Marked::done ? 1 : 0;
     }

@@ -23,6 +23,9 @@ class FakeRelaySession final : public RelaySession {
     return store_.version_;
   }
   Result<std::vector<std::string>> types_present(Lane) override { return kUnused; }
+  Result<std::vector<KeyBlock>> key_blocks(std::string_view, bool, std::uint32_t) override {
+    return kUnused;
+  }
   Result<LanePage> read(const LaneRead&) override {
     LanePage page;
     page.exhausted = true;

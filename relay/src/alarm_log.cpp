@@ -27,12 +27,12 @@ Texts texts_of(Alarm alarm, const std::string& name) {
       return {"no consumer confirms messages of type '" + name + "'; sending single probes",
               "messages of type '" + name + "' are confirmed again"};
     case Alarm::key_blocked:
-      return {"a refused message of ordered type '" + name + "' keeps its key back",
+      return {"a message of ordered type '" + name + "' keeps the later ones of its key back",
               "no key of ordered type '" + name + "' is kept back any more"};
-    case Alarm::order_not_supported:
-      return {
-          "ordering 'confirmed' of type '" + name + "' is not supported yet: ordered by publish",
-          "type '" + name + "' does not ask for ordering 'confirmed' any more"};
+    case Alarm::too_many_blocks:
+      return {"messages of ordered type '" + name +
+                  "' wait: too many of them are parked or dead (waybill messages list)",
+              "messages of ordered type '" + name + "' go on"};
     case Alarm::too_many_types:
       return {"too many message types: rows of the newest ones wait", "fewer message types"};
     case Alarm::store_fails:

@@ -73,8 +73,8 @@ void Engine::State::decide() {
   flush_marks();
   if (may_publish() && due(store_retry_at_)) {
     drive_routes();
-    unblock_keys();
     if (routes_read_) {
+      drive_keys();
       drive_lists();
       for (TypeState& type : types_) activate(type);
       issue_reads();
@@ -166,7 +166,7 @@ void Engine::State::drive_lists() {
 void Engine::State::drive_stop() {
   const bool open = std::any_of(requests_.begin(), requests_.end(), [](const auto& request) {
     return request.second.kind != Kind::read && request.second.kind != Kind::list &&
-           request.second.kind != Kind::routes;
+           request.second.kind != Kind::keys && request.second.kind != Kind::routes;
   });
   if (open || !rows_.empty()) return;
   if (lease_.holds() && !releasing_) {
@@ -179,7 +179,8 @@ void Engine::State::drive_stop() {
 
 bool Engine::State::all_done() const {
   const bool asked = std::any_of(requests_.begin(), requests_.end(), [](const auto& request) {
-    return request.second.kind == Kind::read || request.second.kind == Kind::list;
+    return request.second.kind == Kind::read || request.second.kind == Kind::list ||
+           request.second.kind == Kind::keys;
   });
   const bool listed = std::all_of(listed_.begin(), listed_.end(), [](bool lane) { return lane; });
   if (asked || !listed || !routes_read_ || !rows_.empty() || rung_) return false;
@@ -189,6 +190,7 @@ bool Engine::State::all_done() const {
 
 bool Engine::State::settled(const TypeState& type) const {
   if (!type.route.routed) return true;
+  if (type.route.ordering != Ordering::none && !type.keys_known) return false;
   const Gate& gate = destinations_[type.route.destination].gate;
   if (gate.failures_in_a_row() >= kProbesOfOnce) return true;
   if (type.gate.failures_in_a_row() >= kProbesOfOnce) return true;
@@ -222,11 +224,13 @@ void Engine::State::on(const RouteIs& event) {
       type.route.destination != event.destination) {
     type.gate = Gate{};
   }
+  if (type.route.ordering != event.ordering || type.route.confirmed != event.confirmed) {
+    type.keys_known = false;
+    type.keys_at = {};
+  }
   type.route = event;
   type.known = true;
   if (found_route) raise(Alarm::type_without_route, event.type, false);
-  raise(Alarm::order_not_supported, event.type,
-        event.routed && event.ordering == Ordering::confirmed);
 }
 
 void Engine::State::on(const ProgressIs& event) {
@@ -319,6 +323,9 @@ void Engine::State::on(const Failed& event) {
       break;
     case Kind::list:
       listing_[index(request->lane)] = false;
+      break;
+    case Kind::keys:
+      types_[request->type].keys_reading = false;
       break;
     case Kind::read:
       break;  // answered() gave back its room; the stream still wants it

@@ -89,7 +89,7 @@ void Engine::State::on(const Published& event) {
       transport_failed(event.id, row, event);
       break;
   }
-  key_stuck(event.id, row, false);
+  key_waits(event.id, row);
   give_back(event.id);
 }
 
@@ -110,7 +110,7 @@ void Engine::State::on(const Withdrawn& event) {
   if (found == rows_.end() || found->second.phase != Phase::publishing) return;
   release_room(found->second);
   if (found->second.probe) types_[found->second.type].probing = false;
-  key_stuck(event.id, found->second, false);
+  key_waits(event.id, found->second);
   give_back(event.id);
 }
 
@@ -138,78 +138,20 @@ void Engine::State::acked(std::int64_t id, RowState& row) {
   if (WAYBILL_MUTATION("ack_closes_all") && row.from != MessageState::SENT)
     mark.cause = Cause::acked;
   if (WAYBILL_MUTATION("forgotten_epoch")) mark.epoch = 0;
-  marks_.push_back(mark);
+  // Where the next row of a key depends on this one's state, that is written under the lease: a
+  // deposed relay must not change it behind the back of the one that took over.
+  const bool fenced = row.key != 0 && types_[row.type].route.ordering == Ordering::confirmed;
+  (fenced ? judgements_ : marks_).push_back(mark);
   act(Drop{id});
   key_advanced(id, row);
 }
 
 void Engine::State::rejected(std::int64_t id, RowState& row) {
   ++counters_.refused;
-  if (row.key != 0) {
-    // The row stays INIT: a relay that takes over finds it before its followers.
-    key_stuck(id, row, true);
-    return forget(id);
-  }
   const bool last = row.refusals + 1 >= options_.refusals_max && row.from != MessageState::SENT;
   judge(id, row, last ? Cause::refused_for_good : Cause::refused,
         last ? Millis(0) : retry_wait(id, row.refusals));
-}
-
-// The next row of the key leaves.
-void Engine::State::key_advanced(std::int64_t id, const RowState& row) {
-  if (row.key == 0) return;
-  const auto found = keys_.find({row.type, row.key});
-  if (found == keys_.end() || found->second.in_flight != id) return;
-  KeyState& key = found->second;
-  key.in_flight = 0;
-  if (key.blocked_by != 0) {
-    // The followers were passed over while it was stuck.
-    rewind_head(types_[row.type], id);
-    blocked_keys_.erase(found->first);
-    key.blocked_by = 0;
-    key.refusals = 0;
-    if (blocked_keys_.empty()) raise(Alarm::key_blocked, row.type, false);
-  }
-  if (key.waiting.empty()) {
-    if (key.passed_over != 0) rewind_head(types_[row.type], key.passed_over - 1);
-    keys_.erase(found);
-    return;
-  }
-  key.in_flight = *key.waiting.begin();
-  key.waiting.erase(key.waiting.begin());
-  RowState& next = rows_.at(key.in_flight);
-  next.phase = Phase::publishing;
-  submit(key.in_flight, next);
-}
-
-// The row did not leave: its followers are given back, to be read again behind it.
-void Engine::State::key_stuck(std::int64_t id, const RowState& row, bool refused) {
-  if (row.key == 0) return;
-  const auto found = keys_.find({row.type, row.key});
-  if (found == keys_.end() || found->second.in_flight != id) return;
-  const std::set<std::int64_t> waiting = std::move(found->second.waiting);
-  found->second.waiting.clear();
-  found->second.in_flight = 0;
-  if (refused) {
-    KeyState& key = found->second;
-    key.blocked_by = id;
-    blocked_keys_.insert(found->first);
-    key.retry_at = now_ + retry_wait(id, key.refusals);
-    key.look_at = key.retry_at;
-    ++key.refusals;
-    raise(Alarm::key_blocked, row.type, true, id);
-  } else if (found->second.blocked_by == 0) {
-    keys_.erase(found);
-  }
-  for (const std::int64_t follower : waiting) {
-    if (WAYBILL_MUTATION("followers_overtake")) {
-      rows_.at(follower).phase = Phase::publishing;
-      submit(follower, rows_.at(follower));
-      continue;
-    }
-    release_room(rows_.at(follower));
-    give_back(follower);
-  }
+  key_blocked(id, row, last ? MessageState::DEAD : MessageState::RETRY);
 }
 
 // Leaves the row in the table and sees to it that it is read again.
@@ -223,23 +165,6 @@ void Engine::State::give_back(std::int64_t id) {
   }
   if (type.give_back_from == kNoId) type.give_back_at = now_ + options_.republish_after;
   type.give_back_from = std::min(type.give_back_from, id);
-}
-
-// Rows of ordered types that were not submitted: the next holder of the lease reads them.
-void Engine::State::forget_waiting() {
-  for (const KeyName& name : blocked_keys_) {
-    if (keys_.at(name).in_flight == 0) keys_.erase(name);
-  }
-  for (auto& [name, key] : keys_) {
-    for (const std::int64_t id : key.waiting) {
-      release_room(rows_.at(id));
-      forget(id);
-    }
-    key.waiting.clear();
-    key.passed_over = 0;
-    key.blocked_by = 0;
-  }
-  blocked_keys_.clear();
 }
 
 void Engine::State::forget(std::int64_t id) {
@@ -305,6 +230,11 @@ void Engine::State::count_mark(const RowMark& mark, Marked result) {
   if (result == Marked::done) {
     ++counters_.marked;
     const bool dead = mark.cause == Cause::refused_for_good || mark.cause == Cause::horizon_passed;
+    if (mark.cause == Cause::unblocked) {
+      // It waits in the due lane now.
+      list_at_[static_cast<std::size_t>(Lane::due)] = now_;
+      types_[type].next_pass_at[static_cast<std::size_t>(Lane::due)] = now_;
+    }
     if (dead) {
       ++counters_.dead;
       raise(Alarm::message_dead, type, true, mark.id);
@@ -312,7 +242,9 @@ void Engine::State::count_mark(const RowMark& mark, Marked result) {
   }
   // A refused row is not finished: it waits for its next attempt.
   if (mark.cause != Cause::refused || result != Marked::done) left_.erase(mark.id);
-  if (found != rows_.end()) forget(mark.id);
+  if (found == rows_.end()) return;
+  key_marked(mark.id, found->second);
+  forget(mark.id);
 }
 
 // Facts are marked again, also when the answer was lost. A judgement counts, so it must not be
@@ -322,7 +254,10 @@ void Engine::State::marks_failed(Request request, Remedy remedy) {
   (facts ? marking_ : judging_) = false;
   const bool in_doubt = remedy == Remedy::look && !WAYBILL_MUTATION("judgement_repeated");
   if (!facts && (request.term != term_ || !lease_.holds() || in_doubt)) {
-    for (const RowMark& mark : request.marks) forget(mark.id);
+    for (const RowMark& mark : request.marks) {
+      key_in_doubt(mark.id);
+      forget(mark.id);
+    }
     return;
   }
   std::vector<RowMark>& marks = facts ? marks_ : judgements_;

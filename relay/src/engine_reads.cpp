@@ -141,6 +141,7 @@ bool Engine::State::issue_read(TypeState& type) {
 bool Engine::State::issue_stream(TypeState& type, Stream stream) {
   StreamState& state = type[stream];
   if (!state.wanted || state.reading || !due(state.not_before)) return false;
+  if (type.route.ordering != Ordering::none && !type.keys_known) return false;
   const bool search = stream == Stream::search;
   const std::uint32_t room = search ? 1 : stream_room(type, stream);
   const std::size_t bytes = search ? 1 : bytes_room(type);
@@ -222,7 +223,7 @@ void Engine::State::take_fresh(TypeState& type, const Request& request, const Ro
   const std::int64_t covered = ended ? stream.until : stream.after.id;
   held_ -= type.held.forget_absent(request.after.id, covered, request.asked_at, ids);
   if (type.route.ordering != Ordering::none) {
-    forget_blocks(request.type, request.after.id, covered, ids);
+    forget_doubts(request.type, request.after.id, covered, ids);
   }
   if (full && stream.after.id == request.after.id) stream.not_before = now_ + options_.poll_busy;
   if (found) {
@@ -244,6 +245,7 @@ void Engine::State::end_fresh(TypeState& type, Stream stream) {
       type.passed[index(Lane::fresh)] = true;
       type.full_pages = 0;
       type.history.note(now_, state.after.id, options_.late_reread, options_.late_window);
+      end_sweeps(type.route.type);
       break;
     case Stream::backlog:
       type.rescan_at = now_;

@@ -13,8 +13,6 @@ constexpr std::size_t index(Lane lane) noexcept {
 
 // What may go at once after a pause, in terms of a pace.
 constexpr Millis kResendBurst{200};
-// Rows that wait behind one of their key; further ones are read again when these have left.
-constexpr std::size_t kWaitingOfKeyMax = 50;
 
 }  // namespace
 
@@ -44,8 +42,8 @@ Engine::State::Admitted Engine::State::admit_fresh(TypeState& type, const RowHea
         break;
     }
   }
-  if (type.route.ordering != Ordering::none && row.key_hash != 0) {
-    const Admitted answer = ask_key(type, row);
+  if (is_ordered(type, row)) {
+    const Admitted answer = ask_key(type, row, stream);
     if (answer != Admitted::taken) return answer;
   }
   if (!has_room(type, row, stream)) return Admitted::no_room;
@@ -69,10 +67,7 @@ Engine::State::RowState& Engine::State::remember(TypeState& type, const RowHead&
   state.epoch = row.epoch;
   state.sends = row.sends;
   state.refusals = row.refusals;
-  const bool ordered = type.route.ordering != Ordering::none && !WAYBILL_MUTATION("no_key_order");
-  if (ordered && row.from == MessageState::INIT) {
-    state.key = row.key_hash;
-  }
+  if (is_ordered(type, row) && !WAYBILL_MUTATION("no_key_order")) state.key = row.key_hash;
   if (mode_ == Mode::once) left_.insert(row.id);
   act(Admit{row.id});
   return rows_.insert_or_assign(row.id, state).first->second;
@@ -83,6 +78,7 @@ void Engine::State::publish(TypeState& type, const RowHead& row, Stream stream, 
   RowState& state = remember(type, row, stream);
   if (row.defect) {
     const bool final = row.from != MessageState::SENT;
+    if (state.key != 0) block(state, row.id, MessageState::DEAD, false);
     return judge(row.id, state, final ? Cause::refused_for_good : Cause::refused, Millis(0));
   }
   state.bytes = row.bytes;
@@ -146,6 +142,10 @@ Engine::State::Admitted Engine::State::admit_slow(TypeState& type, const RowHead
   if (row.accepted_at || row.from == MessageState::SENT) {
     return admit_resend(type, row, stream, end);
   }
+  if (is_ordered(type, row)) {
+    const Admitted answer = ask_key(type, row, stream);
+    if (answer != Admitted::taken) return answer;
+  }
   if (!has_room(type, row, stream)) return Admitted::no_room;
   publish(type, row, stream);
   return Admitted::taken;
@@ -198,60 +198,6 @@ Engine::State::Admitted Engine::State::admit_resend(TypeState& type, const RowHe
   type.probing = true;
   publish(type, row, stream, true);
   return Admitted::taken;
-}
-
-// Whether a row of an ordered type may be taken as far as its key is concerned.
-Engine::State::Admitted Engine::State::ask_key(TypeState& type, const RowHead& row) {
-  const auto found = keys_.find({type.route.type, row.key_hash});
-  if (found == keys_.end()) {
-    return keys_.size() < options_.held_max ? Admitted::taken : Admitted::no_room;
-  }
-  KeyState& key = found->second;
-  if (key.blocked_by != 0) {
-    const bool its_turn = key.blocked_by >= row.id && now_ >= key.retry_at;
-    return its_turn ? Admitted::taken : Admitted::passed;
-  }
-  const bool full = key.waiting.size() >= kWaitingOfKeyMax || key.passed_over != 0;
-  if (!full) return Admitted::taken;
-  key.passed_over = key.passed_over == 0 ? row.id : std::min(key.passed_over, row.id);
-  return Admitted::passed;
-}
-
-void Engine::State::rewind_head(TypeState& type, std::int64_t to) {
-  StreamState& head = type[Stream::head];
-  head.after.id = std::min(head.after.id, to);
-  head.wanted = true;
-}
-
-// A refused row of an ordered type stays where it is and keeps its followers back; when its time
-// has come, the type is read again from there.
-void Engine::State::unblock_keys() {
-  for (const KeyName& name : blocked_keys_) {
-    KeyState& key = keys_.at(name);
-    if (key.in_flight != 0 || !due(std::max(key.retry_at, key.look_at))) continue;
-    key.look_at = now_ + options_.retry_first;
-    rewind_head(types_[name.first], key.blocked_by - 1);
-  }
-}
-
-// Rows in (after, until] that held their key back and are not in `ids`, sorted, are INIT no more:
-// confirmed, cancelled or published by another relay.
-void Engine::State::forget_blocks(TypeId type, std::int64_t after, std::int64_t until,
-                                  const std::vector<std::int64_t>& ids) {
-  for (auto name = blocked_keys_.lower_bound({type, 0});
-       name != blocked_keys_.end() && name->first == type;) {
-    const KeyState& key = keys_.at(*name);
-    const std::int64_t id = key.blocked_by;
-    const bool absent =
-        id > after && id <= until && !std::binary_search(ids.begin(), ids.end(), id);
-    if (absent && key.in_flight == 0) {
-      rewind_head(types_[type], id);
-      keys_.erase(*name);
-      name = blocked_keys_.erase(name);
-    } else {
-      ++name;
-    }
-  }
 }
 
 }  // namespace waybill::relay

@@ -26,7 +26,7 @@ class Engine::State {
   [[nodiscard]] std::vector<DestinationView> destinations() const;
 
  private:
-  enum class Kind { routes, list, read, mark, judge, look, take, renew, release };
+  enum class Kind { routes, list, read, keys, mark, judge, look, take, renew, release };
   struct Request {
     Kind kind = Kind::routes;
     Lane lane = Lane::fresh;
@@ -64,15 +64,25 @@ class Engine::State {
     std::uint32_t types_present = 0;
   };
 
+  // A row that holds back the later rows of its key.
+  struct Blocker {
+    MessageState state = MessageState::RETRY;  // INIT: a judgement of it is in doubt
+    bool accepted = false;                     // a broker has had it
+    std::uint32_t epoch = 0;
+    Steady since{};
+
+    [[nodiscard]] bool only_unconfirmed() const { return accepted && state != MessageState::DEAD; }
+  };
   // One key of an ordered type: one row in flight, the others of it wait.
   struct KeyState {
-    std::int64_t in_flight = 0;      // 0 = none
-    std::set<std::int64_t> waiting;  // admitted, in id order
-    std::int64_t passed_over = 0;    // the first row that found the key full; 0 = none
-    std::int64_t blocked_by = 0;     // a refused row, still INIT
-    std::uint32_t refusals = 0;      // of it
-    Steady retry_at{};
-    Steady look_at{};  // when it is read again at the earliest
+    std::int64_t in_flight = 0;                // 0 = none
+    std::set<std::int64_t> waiting;            // admitted, in id order
+    std::map<std::int64_t, Blocker> blockers;  // by id
+    // Fresh rows that could not be taken stay in the table, and the head stream sweeps over them
+    // again when the way is free. 0 = none.
+    std::int64_t left = 0;  // the lowest
+    bool sweeping = false;
+    std::int64_t left_in_sweep = 0;  // the lowest that this sweep left
   };
   using KeyName = std::pair<TypeId, std::uint64_t>;
 
@@ -129,10 +139,32 @@ class Engine::State {
   void publish(TypeState& type, const RowHead& row, Stream stream, bool probe = false);
   void submit(std::int64_t id, const RowState& row);
   void judge(std::int64_t id, RowState& row, Cause cause, Millis due_in);
-  void unblock_keys();
-  [[nodiscard]] Admitted ask_key(TypeState& type, const RowHead& row);
+
+  // engine_keys.cpp: order per key
+  void on(const KeysRead& event);
+  void drive_keys();
+  [[nodiscard]] bool is_ordered(const TypeState& type, const RowHead& row) const;
+  [[nodiscard]] bool is_on_its_way(const TypeState& type, std::int64_t id) const;
+  [[nodiscard]] Admitted ask_key(TypeState& type, const RowHead& row, Stream stream);
+  [[nodiscard]] static bool has_place(const KeyState& key);
+  [[nodiscard]] static bool lower_is_left(const KeyState& key, std::int64_t id);
+  static void leave_in_table(KeyState& key, std::int64_t id);
+  void sweep(const KeyName& name, KeyState& key);
+  void end_sweeps(TypeId type);
+  void park(std::int64_t id, RowState& row, KeyState& key);
+  void block(const RowState& row, std::int64_t id, MessageState state, bool accepted);
+  void key_advanced(std::int64_t id, const RowState& row);
+  void key_waits(std::int64_t id, const RowState& row);
+  void key_blocked(std::int64_t id, const RowState& row, MessageState state);
+  void key_marked(std::int64_t id, const RowState& row);
+  void key_in_doubt(std::int64_t id);
+  void give_back_waiting(KeyState& key);
+  void next_of_key(const KeyName& name);
+  void release_parked(const KeyName& name, KeyState& key);
+  void forget_free_key(const KeyName& name);
   void rewind_head(TypeState& type, std::int64_t to);
-  void forget_blocks(TypeId type, std::int64_t after, std::int64_t until,
+  void forget_waiting();
+  void forget_doubts(TypeId type, std::int64_t after, std::int64_t until,
                      const std::vector<std::int64_t>& ids);
 
   // engine_outcomes.cpp: what became of them
@@ -143,9 +175,6 @@ class Engine::State {
   void rejected(std::int64_t id, RowState& row);
   void transport_failed(std::int64_t id, RowState& row, const Published& event);
   void release_room(RowState& row);
-  void forget_waiting();
-  void key_advanced(std::int64_t id, const RowState& row);
-  void key_stuck(std::int64_t id, const RowState& row, bool refused);
   void give_back(std::int64_t id);
   void forget(std::int64_t id);
   void flush_marks();
@@ -206,7 +235,7 @@ class Engine::State {
   std::size_t next_type_ = 0;
   std::unordered_map<std::int64_t, RowState> rows_;
   std::map<KeyName, KeyState> keys_;
-  std::set<KeyName> blocked_keys_;
+  std::set<KeyName> sweeping_;
   std::uint32_t reserved_ = 0;
   std::size_t bytes_ = 0;
   std::size_t held_ = 0;

@@ -106,6 +106,11 @@ struct TypeState {
   std::array<Steady, 3> next_pass_at{};
   std::array<bool, 3> passed{};  // the lane was read to its end since the lease began
 
+  // Ordered types: which keys are held back.
+  bool keys_known = false;
+  bool keys_reading = false;
+  Steady keys_at{};
+
   Pace resends;
   bool probing = false;      // a probe is in flight
   std::uint32_t probes = 0;  // since the consumer was heard of last

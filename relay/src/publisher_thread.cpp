@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "waybill/test_points.hpp"
+
 namespace waybill::relay {
 namespace {
 
@@ -110,6 +112,7 @@ void PublisherThread::submit() {
       message.sent_at = limits_.database_time(now);
       batch.push_back(message);
     }
+    WAYBILL_TEST_POINT("relay.before_publish");
     const std::size_t accepted = std::min(publisher_->submit(batch), batch.size());
     for (std::size_t i = 0; i < accepted; ++i) in_flight_.insert(batch[i].token);
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(accepted));
@@ -141,6 +144,7 @@ void PublisherThread::refuse_pending(std::optional<PublishResult> result,
 
 void PublisherThread::on_outcome(const PublishOutcome& outcome) {
   if (in_flight_.erase(outcome.token) == 0) return;
+  if (outcome.result == PublishResult::acked) WAYBILL_TEST_POINT("relay.after_ack");
   const bool unreachable = outcome.result == PublishResult::unreachable;
   unreachable_ = unreachable ? unreachable_ + 1 : 0;
   answers_.push_back({static_cast<std::int64_t>(outcome.token), outcome.result, outcome.retry_after,

@@ -134,6 +134,7 @@ void Runner::Shell::carry_out() {
   actions_.clear();
   events_.clear();
   heads_.clear();
+  key_blocks_.clear();
   type_lists_.clear();
   results_.clear();
   page_rows_.clear();
@@ -151,6 +152,10 @@ void Runner::Shell::carry_out(ListTypes& action) {
 
 void Runner::Shell::carry_out(ReadRows& action) {
   workers_->put({action.request, ReadJob{action, types_.name(action.type)}});
+}
+
+void Runner::Shell::carry_out(ReadKeys& action) {
+  workers_->put({action.request, KeysJob{action, types_.name(action.type)}});
 }
 
 void Runner::Shell::carry_out(Admit& action) {
@@ -202,6 +207,13 @@ void Runner::Shell::carry_out(JudgeRows& action) {
   for (const RowMark& mark : action.marks) {
     if (mark.cause == Cause::horizon_passed) {
       reasons.emplace_back("not confirmed before its consumer may have forgotten it");
+      continue;
+    }
+    if (mark.cause == Cause::stuck_behind || mark.cause == Cause::unblocked) {
+      reasons.emplace_back(mark.cause == Cause::stuck_behind
+                               ? "an earlier message of its key has not left yet"
+                               : "the earlier messages of its key have left");
+      free_content(mark.id);
       continue;
     }
     const auto found = payloads_.find(mark.id);

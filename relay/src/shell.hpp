@@ -73,6 +73,7 @@ class Runner::Shell {
   void carry_out(ReadRoutes& action);
   void carry_out(ListTypes& action);
   void carry_out(ReadRows& action);
+  void carry_out(ReadKeys& action);
   void carry_out(Admit& action);
   void carry_out(Publish& action);
   void carry_out(Drop& action);
@@ -123,6 +124,7 @@ class Runner::Shell {
   // Of this round: what the events point into, and what the engine wants.
   std::vector<Event> events_;
   std::deque<std::vector<RowHead>> heads_;
+  std::deque<std::vector<KeyBlockHead>> key_blocks_;
   std::deque<std::vector<TypeId>> type_lists_;
   std::deque<std::vector<Marked>> results_;
   std::unordered_map<std::int64_t, MessageRow> page_rows_;

@@ -84,6 +84,13 @@ void Runner::Shell::translate(StoreAnswer& answer) {
       learn_types(request, content);
     } else if constexpr (std::is_same_v<Content, PageAnswer>) {
       translate_page(request, content);
+    } else if constexpr (std::is_same_v<Content, std::vector<KeyBlock>>) {
+      std::vector<KeyBlockHead>& blocks = key_blocks_.emplace_back();
+      for (const KeyBlock& block : content) {
+        blocks.push_back({block.id, hash_of(block.key), block.state, block.epoch, block.accepted});
+      }
+      const bool complete = blocks.size() <= options_.engine.held_max;
+      events_.emplace_back(KeysRead{request, blocks, complete});
     } else if constexpr (std::is_same_v<Content, MarksAnswer>) {
       results_.push_back(std::move(content.results));
       events_.emplace_back(MarksDone{request, results_.back(), content.deposed});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "waybill/test_points.hpp"
+
 namespace waybill::relay {
 namespace {
 
@@ -13,6 +15,7 @@ std::size_t urgency(const StoreJob& job) {
     std::size_t operator()(const RoutesJob&) const { return 1; }
     std::size_t operator()(const ListTypes&) const { return 2; }
     std::size_t operator()(const ReadJob&) const { return 2; }
+    std::size_t operator()(const KeysJob&) const { return 2; }
     std::size_t operator()(const MarksJob&) const { return 1; }
     std::size_t operator()(const LookAtLease&) const { return 0; }
     std::size_t operator()(const TakeJob&) const { return 0; }
@@ -64,6 +67,12 @@ class Call {
     return PageAnswer{std::move(*page), clock_.now()};
   }
 
+  Content operator()(const KeysJob& job) {
+    // One more than wanted tells whether there are more.
+    return content_of(
+        session_.key_blocks(job.message_type, job.read.confirmed, job.read.rows_max + 1));
+  }
+
   Content operator()(const MarksJob& job) {
     std::vector<Mark> marks;
     marks.reserve(job.marks.size());
@@ -74,7 +83,9 @@ class Call {
       marks.push_back(mark);
     }
     if (!job.lease) {
+      WAYBILL_TEST_POINT("relay.before_mark");
       auto results = session_.mark(marks);
+      WAYBILL_TEST_POINT("relay.after_mark");
       if (!results) return results.error();
       return MarksAnswer{std::move(*results), false};
     }

@@ -26,6 +26,10 @@ struct ReadJob {
   ReadRows read;
   std::string message_type;
 };
+struct KeysJob {
+  ReadKeys read;
+  std::string message_type;
+};
 struct MarksJob {
   std::vector<RowMark> marks;
   std::vector<std::string> reasons;  // empty, or one for each mark
@@ -37,7 +41,7 @@ struct TakeJob {
 };
 struct StoreJob {
   RequestId request = 0;
-  std::variant<RoutesJob, ListTypes, ReadJob, MarksJob, LookAtLease, TakeJob, RenewLease,
+  std::variant<RoutesJob, ListTypes, ReadJob, KeysJob, MarksJob, LookAtLease, TakeJob, RenewLease,
                ReleaseLease>
       call;
 };

@@ -175,10 +175,67 @@ TEST_F(EngineLease, K2_a_cancelled_head_frees_its_key) {
     return row.id == 1 ? PublishResult::rejected : PublishResult::acked;
   };
   bench->run_for(seconds(5));
-  ASSERT_EQ(store.count(MessageState::INIT), 10U);
-  store.set_state(1, MessageState::CANCELLED);
-  bench->run_for(minutes(1));
+  ASSERT_EQ(store.state(1), MessageState::RETRY);
+  ASSERT_EQ(store.count(MessageState::PARKED), 9U) << "operators see what waits";
+  ASSERT_EQ(store.act(1, Cause::cancelled), Marked::done);
+  bench->run_for(seconds(5));
   EXPECT_EQ(store.count(MessageState::SUCCESS), 9U);
+  std::vector<std::int64_t> left;
+  for (const Seen& seen : bench->seen()) {
+    if (seen.result == PublishResult::acked) left.push_back(seen.id);
+  }
+  EXPECT_TRUE(std::is_sorted(left.begin(), left.end()));
+}
+
+TEST_F(EngineLease, K2_a_dead_head_keeps_its_key_parked_until_it_is_replayed) {
+  Route ordered = route("o");
+  ordered.ordering = Ordering::publish;
+  store.set_route(ordered);
+  bool refuses = true;
+  store.insert("o", "k");
+  make().broker = [&](const MessageRow& row, const std::string&) {
+    return refuses && row.id == 1 ? PublishResult::rejected : PublishResult::acked;
+  };
+  bench->run_for(hours(6));
+  ASSERT_EQ(store.state(1), MessageState::DEAD);
+  for (int i = 0; i < 5; ++i) store.insert("o", "k");
+  bench->run_for(minutes(1));
+  EXPECT_EQ(store.count(MessageState::PARKED), 5U);
+  // A relay that takes over keeps to it.
+  bench->kill();
+  make().broker = [&](const MessageRow& row, const std::string&) {
+    return refuses && row.id == 1 ? PublishResult::rejected : PublishResult::acked;
+  };
+  store.insert("o", "k");
+  bench->run_for(minutes(1));
+  EXPECT_EQ(store.count(MessageState::PARKED), 6U);
+  EXPECT_TRUE(bench->seen().empty());
+  refuses = false;
+  ASSERT_EQ(store.act(1, Cause::replay), Marked::done);
+  bench->run_for(seconds(10));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 7U);
+  std::vector<std::int64_t> left;
+  for (const Seen& seen : bench->seen()) left.push_back(seen.id);
+  EXPECT_EQ(left, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST_F(EngineLease, K3_the_next_of_a_key_leaves_when_the_one_before_is_confirmed) {
+  Route chained = confirmed_route("c");
+  chained.ordering = Ordering::confirmed;
+  store.set_route(chained);
+  store.set_progress(std::vector<ConsumerProgress>{});
+  for (int i = 0; i < 3; ++i) store.insert("c", "k");
+  store.insert("c", "other");
+  make().run_for(seconds(5));
+  EXPECT_EQ(bench->seen().size(), 2U) << "one of each key";
+  EXPECT_EQ(store.count(MessageState::INIT), 2U);
+  store.confirm(1);
+  bench->run_for(seconds(1));
+  EXPECT_EQ(bench->seen_of(2).size(), 1U);
+  EXPECT_TRUE(bench->seen_of(3).empty());
+  store.confirm(2);
+  bench->run_for(seconds(1));
+  EXPECT_EQ(bench->seen_of(3).size(), 1U);
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace {
 
 using testing::Answer;
 using testing::FakeBroker;
-using waybill::testing::ModelStore;
 using testing::Sent;
+using waybill::testing::ModelStore;
 
 constexpr auto kPatience = std::chrono::seconds(10);
 

@@ -14,6 +14,10 @@ std::uint32_t number_of(std::vector<std::string>& names, const std::string& name
   return static_cast<std::uint32_t>(names.size() - 1);
 }
 
+std::uint64_t hash_of(const std::string& key) {
+  return key.empty() ? 0 : std::hash<std::string>()(key) | 1U;
+}
+
 RowHead head_of(const MessageRow& row) {
   RowHead head;
   head.id = row.id;
@@ -21,7 +25,7 @@ RowHead head_of(const MessageRow& row) {
   head.at = row.state == MessageState::RETRY ? row.next_attempt_at : row.gmt_modified;
   head.modified = row.gmt_modified;
   head.accepted_at = row.first_accepted_at;
-  head.key_hash = row.key.empty() ? 0 : std::hash<std::string>()(row.key) | 1U;
+  head.key_hash = hash_of(row.key);
   head.bytes = row.content.size();
   head.epoch = row.epoch;
   head.sends = row.sends;
@@ -187,6 +191,19 @@ void EngineBench::carry_out(const ReadRows& action) {
       page_.insert_or_assign(row.id, row);
     }
     give(RowsRead{action.request, heads, page->exhausted, page->now});
+  });
+}
+
+void EngineBench::carry_out(const ReadKeys& action) {
+  later(store_time(), [this, action] {
+    const auto rows =
+        session_->key_blocks(types_[action.type], action.confirmed, action.rows_max + 1);
+    if (failed(action.request, rows)) return;
+    std::vector<KeyBlockHead> blocks;
+    for (const KeyBlock& row : *rows) {
+      blocks.push_back({row.id, hash_of(row.key), row.state, row.epoch, row.accepted});
+    }
+    give(KeysRead{action.request, blocks, blocks.size() <= action.rows_max});
   });
 }
 

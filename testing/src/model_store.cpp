@@ -41,6 +41,10 @@ class ModelRelaySession final : public RelaySession {
     for (const auto& [name, places] : store_.lanes_) {
       if (name.first == lane && !places.empty()) types.push_back(name.second);
     }
+    if (lane == Lane::due)
+      types.insert(types.end(), store_.stuck_types_.begin(), store_.stuck_types_.end());
+    std::sort(types.begin(), types.end());
+    types.erase(std::unique(types.begin(), types.end()), types.end());
     return types;
   }
 
@@ -63,6 +67,24 @@ class ModelRelaySession final : public RelaySession {
       bytes += page.rows.emplace_back(store_.rows_.at(place->second)).content.size();
     }
     return page;
+  }
+
+  Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type, bool confirmed,
+                                           std::uint32_t rows_max) override {
+    if (auto error = store_.fails("key_blocks")) return *error;
+    const std::lock_guard lock(store_.mutex_);
+    std::vector<KeyBlock> blocks;
+    for (const auto& [id, row] : store_.rows_) {
+      const bool stuck = row.state == MessageState::RETRY || row.state == MessageState::PARKED ||
+                         row.state == MessageState::DEAD;
+      const bool accepted = row.first_accepted_at.has_value();
+      const bool blocks_others =
+          confirmed ? stuck || row.state == MessageState::SENT : stuck && !accepted;
+      if (row.message_type != message_type || row.key.empty() || !blocks_others) continue;
+      if (blocks.size() == rows_max) break;
+      blocks.push_back({id, row.key, row.state, row.epoch, accepted});
+    }
+    return blocks;
   }
 
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
@@ -190,12 +212,15 @@ Marked ModelStore::apply(const Mark& mark) {
     if (mark.cause == Cause::replay) {
       ++changed.epoch;
       changed.refusals = 0;
+      changed.first_accepted_at.reset();
     }
     changed.state = to;
     changed.gmt_modified = now();
     if (to == MessageState::RETRY) changed.next_attempt_at = now() + mark.due_in;
     if (!mark.reason.empty()) changed.reason = std::string(mark.reason);
   });
+  // Types stay on the list: a superset costs nothing here.
+  if (to == MessageState::PARKED || to == MessageState::DEAD) stuck_types_.insert(row.message_type);
   if (watch) watch(before, row, mark.cause);
   return Marked::done;
 }

@@ -45,6 +45,7 @@ const std::vector<Kind>& kinds() {
       {"logged", "audit", {}},
       {"held", "orders", {"points"}, Dispatch::async},
       {"keyed", "orders", {"points"}, Dispatch::relay, Ordering::publish},
+      {"chained", "orders", {"points"}, Dispatch::relay, Ordering::confirmed},
       {"unrouted", "audit", {"mail"}},  // its route comes late
   };
   return all;
@@ -311,7 +312,8 @@ class Simulation {
     const Kind& kind = kinds()[random_() % kinds().size()];
     RowFacts row;
     row.kind = &kind;
-    if (kind.ordering != Ordering::none) row.key = "key " + std::to_string(random_() % kKeys);
+    if (kind.ordering != Ordering::none)
+      row.key = kind.type + std::string(" key ") + std::to_string(random_() % kKeys);
     const bool rolls_back = chance(8);
     // Ordered types serialise their keys before they write, so they commit in order.
     const bool open = kind.ordering == Ordering::none && chance(25);
@@ -341,7 +343,8 @@ class Simulation {
     row.visible_at = clock_.now();
     ++report_.rows;
     store_.commit(id);
-    tell(named(id) + " of " + row.kind->type + " commits");
+    tell(named(id) + " of " + row.kind->type + (row.key.empty() ? "" : ", " + row.key) +
+         " commits");
     for (const auto& relay : relays_) {
       if (chance(50)) relay->ring();
     }
@@ -375,8 +378,6 @@ class Simulation {
     const std::int64_t id = ids[random_() % ids.size()];
     constexpr std::array kCauses = {Cause::cancelled, Cause::resend, Cause::replay};
     const Cause cause = kCauses[random_() % kCauses.size()];
-    // A key that was touched by hand has no order to speak of.
-    if (rows_.at(id).kind->ordering != Ordering::none) return;
     if (store_.act(id, cause) == Marked::done) {
       tell("the operator: " + std::string(to_string(cause)) + " " + named(id));
     }
@@ -430,18 +431,34 @@ class Simulation {
     tell("the broker has " + named(copy.row) + ", copy " + std::to_string(row.accepted));
     if (row.accepted_at) return;
     row.accepted_at = clock_.now();
-    if (row.kind->ordering != Ordering::none) {
-      std::int64_t& newest = newest_of_key_[row.key];
-      if (copy.row < newest)
-        violate(named(copy.row) + " left after " + named(newest) + " of its key");
-      newest = copy.row;
-    }
+    if (row.kind->ordering != Ordering::none) check_order(copy, row);
     if (options_.faults) return;
     const auto waited = clock_.now() - *row.visible_at;
     const Millis allowed = row.was_open_long ? seconds(8) : Millis(2000);
-    if (std::string_view(row.kind->type) != "unrouted" && waited > allowed) {
+    // These wait for something else: a route, or the confirmation of the row before.
+    const std::string_view type = row.kind->type;
+    if (type != "unrouted" && type != "chained" && waited > allowed) {
       violate(named(copy.row) + " waited for " +
               std::to_string(std::chrono::duration_cast<Millis>(waited).count()) + " ms");
+    }
+  }
+
+  // A row reaches the broker for the first time: what came before it in its key must have left, or
+  // must even be done. What an operator withdrew or replayed has lost its place.
+  void check_order(const Copy& copy, const RowFacts& row) {
+    if (copy.epoch > 0) return;
+    for (auto earlier = rows_.begin(); earlier != rows_.end() && earlier->first < copy.row;
+         ++earlier) {
+      const RowFacts& other = earlier->second;
+      if (other.key != row.key || !other.visible_at) continue;
+      const MessageRow stored = store_.row(earlier->first);
+      if (stored.epoch > 0 || stored.state == MessageState::CANCELLED) continue;
+      const bool done = stored.state == MessageState::SUCCESS;
+      const bool left = done || other.accepted_at.has_value();
+      if (!(row.kind->ordering == Ordering::confirmed ? done : left)) {
+        violate(named(copy.row) + " left before " + named(earlier->first) +
+                " of its key, which is " + std::string(to_string(stored.state)));
+      }
     }
   }
 
@@ -609,7 +626,6 @@ class Simulation {
   std::uint64_t births_ = 0;
 
   std::map<std::int64_t, RowFacts> rows_;
-  std::map<std::string, std::int64_t> newest_of_key_;
   SimulationReport report_;
 };
 
@@ -636,6 +652,7 @@ std::vector<std::string> simulation_mutations() {
           "ack_closes_all",
           "forgotten_epoch",
           "followers_overtake",
+          "confirmed_is_publish",
           "no_key_order",
           "judgement_repeated",
           "in_flight_twice",

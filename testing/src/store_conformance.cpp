@@ -56,6 +56,10 @@ std::int64_t StoreConformance::insert(const std::string& identifier, const std::
       "INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES ('" +
       message_type + "', 'order', '" + identifier + "', '" + content + "')");
   const auto ids = database_->query("SELECT MAX(id) FROM local_message");
+  if (!next_headers_.empty()) {
+    database_->execute("UPDATE local_message SET headers = '" + next_headers_ +
+                       "' WHERE id = " + ids.at(0));
+  }
   return std::stoll(ids.at(0));
 }
 
@@ -318,6 +322,40 @@ TEST_P(StoreConformance, G1_each_lane_holds_what_may_be_published_now) {
   EXPECT_TRUE(must(relay_->read(overdue)).rows.empty());
 }
 
+TEST_P(StoreConformance, K2_K3_the_rows_that_hold_back_a_key_are_told) {
+  for (const MessageState state : kMessageStates) row_in(state);
+  EXPECT_TRUE(must(relay_->key_blocks("order.placed", true, 100)).empty()) << "no row has a key";
+
+  database_->execute("DELETE FROM local_message");
+  database_->execute("DELETE FROM local_message_delivery");
+  std::map<MessageState, std::int64_t> ids;
+  for (const MessageState state : kMessageStates) {
+    next_headers_ = R"({"key":"k1"})";
+    ids[state] = row_in(state);
+  }
+  next_headers_.clear();
+  const auto told = [&](bool confirmed) {
+    std::map<std::int64_t, MessageState> blocks;
+    for (const KeyBlock& block : must(relay_->key_blocks("order.placed", confirmed, 100))) {
+      EXPECT_EQ(block.key, "k1");
+      EXPECT_EQ(block.accepted, block.state == SENT);
+      blocks[block.id] = block.state;
+    }
+    return blocks;
+  };
+  using Blocks = std::map<std::int64_t, MessageState>;
+  EXPECT_EQ(told(false), (Blocks{{ids[RETRY], RETRY}, {ids[PARKED], PARKED}, {ids[DEAD], DEAD}}));
+  EXPECT_EQ(
+      told(true),
+      (Blocks{{ids[SENT], SENT}, {ids[RETRY], RETRY}, {ids[PARKED], PARKED}, {ids[DEAD], DEAD}}));
+  EXPECT_EQ(must(relay_->key_blocks("order.placed", true, 2)).size(), 2U);
+  EXPECT_TRUE(must(relay_->key_blocks("another.type", true, 100)).empty());
+
+  // What a broker has had keeps back nobody who waits for publishing only.
+  ASSERT_EQ(change(ids[RETRY], RETRY, Cause::acked_unconfirmed), Marked::done);
+  EXPECT_FALSE(told(false).contains(ids[RETRY]));
+}
+
 TEST_P(StoreConformance, G2_paging_by_cursor_reaches_every_row_of_each_lane) {
   for (const MessageState state : {INIT, SENT, RETRY}) {
     const Lane lane = state == INIT ? Lane::fresh : state == SENT ? Lane::overdue : Lane::due;
@@ -418,6 +456,10 @@ TEST_P(StoreConformance, C7_a_state_outside_the_closed_set_is_reported_and_left_
   ASSERT_EQ(counts.size(), 1U);
   EXPECT_EQ(counts[0].state, "WEIRD");
   EXPECT_EQ(counts[0].rows, 1);
+  EXPECT_EQ(must(console_->show(id))->row.unknown_state, "WEIRD");
+  MessageFilter odd;
+  odd.state = "WEIRD";
+  EXPECT_EQ(must(console_->list(odd)).size(), 1U);
 }
 
 TEST_P(StoreConformance, C8_ids_are_compared_as_bytes) {
@@ -495,6 +537,17 @@ TEST_P(StoreConformance, H6_failed_makes_the_row_dead_with_its_reason_and_done_i
   EXPECT_EQ(state_of(id), "SUCCESS");
   EXPECT_EQ(confirm("A-1", "points", Verdict::failed), ConfirmResult::already);
   EXPECT_EQ(state_of(id), "SUCCESS");
+}
+
+TEST_P(StoreConformance, H10_a_replayed_message_is_as_young_as_its_replay) {
+  set_route({"points"});
+  const std::int64_t id = row_in(SENT);
+  ASSERT_EQ(change(id, SENT, Cause::horizon_passed), Marked::done);
+  ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
+  const LanePage due = read(Lane::due);
+  ASSERT_EQ(due.rows.size(), 1U);
+  EXPECT_FALSE(due.rows[0].first_accepted_at.has_value()) << "else it would be DEAD again at once";
+  EXPECT_EQ(due.rows[0].epoch, 1U);
 }
 
 TEST_P(StoreConformance, H11_replay_raises_the_epoch_and_an_old_failed_changes_nothing) {
@@ -608,11 +661,11 @@ TEST_P(StoreConformance, J2_operators_find_rows_and_their_actions_are_audited) {
   const std::int64_t id = row_in(DEAD);
   row_in(INIT);
   MessageFilter filter;
-  filter.state = DEAD;
+  filter.state = "DEAD";
   const auto dead = must(console_->list(filter));
   ASSERT_EQ(dead.size(), 1U);
   EXPECT_EQ(dead[0].id, id);
-  filter.state.reset();
+  filter.state.clear();
   filter.identifier = "row-2";
   EXPECT_EQ(must(console_->list(filter)).size(), 1U);
   filter.message_type = "other";
@@ -621,6 +674,114 @@ TEST_P(StoreConformance, J2_operators_find_rows_and_their_actions_are_audited) {
   ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
   EXPECT_EQ(database_->query("SELECT action FROM waybill_audit"),
             std::vector<std::string>{"replay"});
+}
+
+TEST_P(StoreConformance, J2_filters_by_destination_follow_the_routes) {
+  set_route({});
+  insert("a");
+  insert("b", "{}", "invoice.sent");
+  MessageFilter filter;
+  filter.destination = "orders";
+  ASSERT_EQ(must(console_->list(filter)).size(), 1U);
+  Route rest;
+  rest.message_type = "*";
+  rest.destination = "orders";
+  ASSERT_TRUE(console_->set_routes({&rest, 1}).ok());
+  EXPECT_EQ(must(console_->list(filter)).size(), 2U);
+  filter.destination = "elsewhere";
+  EXPECT_TRUE(must(console_->list(filter)).empty());
+}
+
+TEST_P(StoreConformance, J2_filters_by_time_take_since_and_leave_until_out) {
+  const std::int64_t id = insert("a");
+  const DatabaseTime created = must(console_->show(id))->row.gmt_create;
+  EXPECT_LE(created, must(console_->now()));
+  const auto found = [&](std::optional<DatabaseTime> since, std::optional<DatabaseTime> until) {
+    MessageFilter filter;
+    filter.since = since;
+    filter.until = until;
+    return must(console_->list(filter)).size();
+  };
+  EXPECT_EQ(found(created, std::nullopt), 1U);
+  EXPECT_EQ(found(created + Millis(1), std::nullopt), 0U);
+  EXPECT_EQ(found(std::nullopt, created), 0U);
+  EXPECT_EQ(found(std::nullopt, created + Millis(1)), 1U);
+}
+
+TEST_P(StoreConformance, J2_pages_in_id_order_without_content_and_narrows_to_one_row) {
+  const std::int64_t first = insert("a", "secret");
+  const std::int64_t second = insert("b");
+  insert("c");
+  MessageFilter filter;
+  filter.rows_max = 1;
+  const auto page = must(console_->list(filter));
+  ASSERT_EQ(page.size(), 1U);
+  EXPECT_EQ(page[0].id, first);
+  EXPECT_EQ(page[0].content, "");
+  filter.after_id = first;
+  EXPECT_EQ(must(console_->list(filter)).at(0).id, second);
+  filter.id = first;
+  EXPECT_TRUE(must(console_->list(filter)).empty());
+  filter.after_id = 0;
+  filter.rows_max = 100;
+  EXPECT_EQ(must(console_->list(filter)).size(), 1U);
+  MessageFilter whole;
+  whole.biz_type = "order";
+  whole.message_type = "order.placed";
+  whole.identifier = "b";
+  ASSERT_EQ(must(console_->list(whole)).size(), 1U);
+  whole.state = "DEAD";
+  EXPECT_TRUE(must(console_->list(whole)).empty());
+}
+
+TEST_P(StoreConformance, J2_the_history_of_a_row_tells_what_operators_did_and_why) {
+  const std::int64_t id = row_in(DEAD);
+  ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
+  ASSERT_EQ(change(id, RETRY, Cause::cancelled), Marked::done);
+  EXPECT_EQ(change(id, RETRY, Cause::cancelled), Marked::already_further);
+  const auto audit = must(console_->show(id))->audit;
+  ASSERT_EQ(audit.size(), 2U);
+  EXPECT_EQ(audit[0].operator_name, "tester");
+  EXPECT_EQ(audit[0].action, "replay");
+  EXPECT_EQ(audit[0].state_before, "DEAD");
+  EXPECT_EQ(audit[0].reason, "a reason");
+  EXPECT_EQ(audit[1].action, "cancelled");
+  EXPECT_LE(audit[0].gmt_create, audit[1].gmt_create);
+}
+
+TEST_P(StoreConformance, J2_a_sent_row_shows_its_first_send_before_any_delivery_row) {
+  const MessageRow row = must(console_->show(row_in(SENT)))->row;
+  EXPECT_EQ(row.sends, 1U);
+  EXPECT_EQ(row.first_accepted_at, row.gmt_modified);
+}
+
+TEST_P(StoreConformance, J1_status_counts_what_waits_what_is_due_and_what_nobody_cleaned) {
+  const std::int64_t due = insert("due");
+  ASSERT_EQ(change(due, INIT, Cause::refused), Marked::done);
+  const std::int64_t later = insert("later");
+  ASSERT_EQ(change(later, INIT, Cause::refused, std::chrono::hours(1)), Marked::done);
+  const std::int64_t old = row_in(SUCCESS);
+  database_->execute(
+      "UPDATE local_message SET gmt_modified = '2020-01-01 00:00:00.000' WHERE id = " +
+      std::to_string(old));
+  set_route({"points"});
+  insert("confirmed");
+  EXPECT_EQ(confirm("confirmed", "points", Verdict::done), ConfirmResult::done);
+  const StoreStatus status = must(console_->status());
+  EXPECT_EQ(status.retry_due, 1);
+  ASSERT_EQ(status.counts.size(), 2U);
+  EXPECT_EQ(status.counts[0].state, "RETRY");
+  EXPECT_EQ(status.counts[0].rows, 2);
+  EXPECT_EQ(status.counts[0].untouched, 0);
+  EXPECT_EQ(status.counts[0].oldest, must(console_->show(due))->row.gmt_create);
+  EXPECT_EQ(status.counts[1].rows, 2);
+  EXPECT_EQ(status.counts[1].untouched, 1);
+  ASSERT_TRUE(status.oldest_unfinished_age.has_value());
+  EXPECT_LT(*status.oldest_unfinished_age, std::chrono::hours(1));
+  EXPECT_EQ(status.lease.fence, lease_.fence);
+  EXPECT_EQ(must(console_->lease()).holder, "conformance");
+  ASSERT_EQ(status.consumers.size(), 1U);
+  EXPECT_EQ(status.consumers[0].consumer, "points");
 }
 
 TEST_P(StoreConformance, the_inbox_gives_out_what_is_not_confirmed_and_closes_what_was_answered) {
@@ -677,6 +838,47 @@ TEST_P(StoreConformance, a_parked_message_is_kept_and_confirmed_as_failed_unless
   EXPECT_EQ(pending[0].verdict, Verdict::done);
   EXPECT_EQ(pending[1].verdict, Verdict::failed);
   EXPECT_EQ(pending[1].reason, message.reason);
+}
+
+TEST_P(StoreConformance, I6_tries_that_never_ended_are_counted_per_message) {
+  auto inbox = must(database_->open_inbox()->open());
+  using Known = std::vector<bool>;
+  const std::string_view both[] = {"a/t/1", "a/t/2"};
+  const std::string_view first[] = {"a/t/1"};
+  EXPECT_EQ(must(inbox->note_attempts("points", first)), Known{false});
+  EXPECT_EQ(must(inbox->note_attempts("points", both)), (Known{true, false}));
+  EXPECT_EQ(must(inbox->note_attempts("mail", first)), Known{false});
+  EXPECT_EQ(must(inbox->begin_attempt("points", "a/t/1")), 1U);
+  EXPECT_EQ(must(inbox->begin_attempt("points", "a/t/1")), 2U);
+  EXPECT_EQ(must(inbox->begin_attempt("points", "a/t/2")), 1U);
+  EXPECT_TRUE(inbox->end_attempts("points", first).ok());
+  EXPECT_EQ(must(inbox->note_attempts("points", both)), (Known{false, true}));
+  EXPECT_EQ(must(inbox->begin_attempt("points", "a/t/1")), 1U);
+}
+
+TEST_P(StoreConformance, J2_a_parked_message_is_taken_up_with_audit_until_it_was_handled) {
+  const auto inbox = must(database_->open_inbox()->open());
+  ParkedMessage message;
+  message.message_id = "poison";
+  message.message_type = "order.placed";
+  message.body = "{}";
+  message.reason = "no such user";
+  message.epoch = 2;
+  ASSERT_TRUE(inbox->park("points", message, DatabaseTime{}).ok());
+  ASSERT_TRUE(inbox->park("mail", message, DatabaseTime{}).ok());
+  ASSERT_EQ(must(inbox->parked("", 10)).size(), 2U);
+  ASSERT_EQ(must(inbox->parked("mail", 10)).size(), 1U);
+  EXPECT_EQ(must(inbox->parked("mail", 10))[0].consumer, "mail");
+  EXPECT_FALSE(must(inbox->take_up("points", "other", "ann", "fixed")).has_value());
+  const auto taken = must(inbox->take_up("points", "poison", "ann", "user created"));
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(taken->epoch, 2U);
+  EXPECT_EQ(taken->body, "{}");
+  EXPECT_EQ(database_->query("SELECT reason FROM waybill_audit"),
+            std::vector<std::string>{"user created"});
+  database_->execute("UPDATE waybill_inbox SET verdict = 'done' WHERE consumer = 'points'");
+  EXPECT_FALSE(must(inbox->take_up("points", "poison", "ann", "again")).has_value());
+  EXPECT_EQ(must(inbox->parked("", 10)).size(), 1U);
 }
 
 }  // namespace waybill::testing

@@ -30,6 +30,10 @@ Shop::~Shop() = default;
 
 void Shop::start(const std::string& name, Arguments command) {
   std::filesystem::remove(file(name + ".port"));
+  if (const auto armed = armed_.find(name); armed != armed_.end()) {
+    command.insert(command.begin(), {"/usr/bin/env", "WAYBILL_TEST_POINT=" + armed->second});
+    armed_.erase(armed);
+  }
   processes_[name] = std::make_unique<demo::Process>(command, file(name + ".log"));
 }
 
@@ -42,6 +46,7 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        "--port",          order_port_,
                        "--port-file",     file("order_service.port")};
   command.insert(command.end(), more.begin(), more.end());
+  restarts_["order_service"] = [this, dispatch, more] { start_order_service(dispatch, more); };
   start("order_service", command);
   order_port_ = wait_for_port("order_service");
 }
@@ -54,16 +59,35 @@ void Shop::start_points_service(const Arguments& more) {
                        "--confirm-url",   "http://127.0.0.1:" + order_port_,
                        "--port-file",     file("points_service.port")};
   command.insert(command.end(), more.begin(), more.end());
+  restarts_["points_service"] = [this, more] { start_points_service(more); };
   start("points_service", command);
   wait_for_port("points_service");
 }
 
-void Shop::start_relay(const Arguments& more) {
-  Arguments command = {WAYBILL,   "relay",
-                       "--store", "sqlite://" + file("orders.db"),
-                       "--queue", "queue://" + file("queue.db")};
+void Shop::start_relay(const Arguments& more, const std::string& name) {
+  Arguments command = {
+      "/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name,  WAYBILL,   "relay",
+      "--store",      "sqlite://" + file("orders.db"), "--queue", "queue://" + file("queue.db")};
   command.insert(command.end(), more.begin(), more.end());
-  start("relay", command);
+  restarts_[name] = [this, more, name] { start_relay(more, name); };
+  start(name, command);
+}
+
+void Shop::revive() {
+  std::vector<std::string> ended;
+  for (const auto& [name, process] : processes_) {
+    process->signal(SIGCONT);
+    if (process->status()) ended.push_back(name);
+  }
+  for (const std::string& name : ended) {
+    const auto restart = restarts_.at(name);  // a copy: it replaces the original
+    restart();
+  }
+}
+
+std::string Shop::log_of(const std::string& name) const {
+  std::ifstream log(file(name + ".log"));
+  return {std::istreambuf_iterator<char>(log), {}};
 }
 
 std::string Shop::wait_for_port(const std::string& name) {
@@ -71,9 +95,7 @@ std::string Shop::wait_for_port(const std::string& name) {
   std::string port;
   while (!(std::ifstream(file(name + ".port")) >> port)) {
     if (processes_[name]->status() || steady_clock::now() > until) {
-      std::string log;
-      std::getline(std::ifstream(file(name + ".log")), log, '\0');
-      throw std::runtime_error(name + " does not start: " + log);
+      throw std::runtime_error(name + " does not start: " + log_of(name));
     }
     look_again_soon();
   }

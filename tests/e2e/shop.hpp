@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <boost/json.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,7 +27,16 @@ class Shop {
   // A service that was started before starts again on its port.
   void start_order_service(const std::string& dispatch, const Arguments& more = {});
   void start_points_service(const Arguments& more = {});
-  void start_relay(const Arguments& more = {});
+  // `name` is also the name in the lease.
+  void start_relay(const Arguments& more = {}, const std::string& name = "relay");
+
+  // The next start of the service has this test point in its environment, e.g.
+  // "inbox.after_commit:kill".
+  void arm(const std::string& name, const std::string& test_point) { armed_[name] = test_point; }
+  // Starts what has ended again, and lets go on what stands still.
+  void revive();
+  // What the service has written to its log.
+  [[nodiscard]] std::string log_of(const std::string& name) const;
 
   void kill(const std::string& name);  // kill -9; "order_service", "points_service", "relay"
   void stop(const std::string& name);  // SIGTERM, and its exit code must be 0
@@ -52,6 +62,8 @@ class Shop {
 
   order_points::test::Scratch scratch_;
   std::map<std::string, std::unique_ptr<demo::Process>> processes_;
+  std::map<std::string, std::string> armed_;
+  std::map<std::string, std::function<void()>> restarts_;
   std::string order_port_ = "0";
 };
 

@@ -128,13 +128,19 @@ Status check_together(const Config& config) {
                  fmt::format("{}: confirm.listen: is set, but confirm.keys_file is not", where),
                  "confirmations are accepted with a key only"};
   }
+  if (config.confirm.tls_certificate.empty() != config.confirm.tls_key.empty()) {
+    return Error{Remedy::fix_call,
+                 "confirm.tls_certificate and confirm.tls_key: one is set, the other is not",
+                 "TLS needs both, plain HTTP neither"};
+  }
   const Result<ListenAddress> address = parse_listen(config.confirm.listen);
   if (!address) return address.error();
   if (!config.confirm.allow_remote && address->host != "127.0.0.1" && address->host != "::1") {
     return Error{Remedy::fix_call,
                  fmt::format("{}: confirm.listen: {} is not a loopback address", where,
                              config.confirm.listen),
-                 "set confirm.allow_remote = true behind a proxy that ends TLS"};
+                 "set confirm.allow_remote = true, with confirm.tls_certificate or behind a proxy "
+                 "that ends TLS"};
   }
   return {};
 }
@@ -209,10 +215,10 @@ Result<Config> load_config(const std::string& file, const Environment& environme
     if (const Status status = apply_config_text(*text, *chosen, config); !status) {
       return status.error();
     }
-    const std::filesystem::path keys(config.confirm.keys_file);
-    if (!keys.empty() && keys.is_relative()) {
-      config.confirm.keys_file =
-          (std::filesystem::path(*chosen).parent_path() / keys).lexically_normal().string();
+    for (std::string* path :
+         {&config.confirm.keys_file, &config.confirm.tls_certificate, &config.confirm.tls_key}) {
+      if (path->empty() || std::filesystem::path(*path).is_absolute()) continue;
+      *path = (std::filesystem::path(*chosen).parent_path() / *path).lexically_normal().string();
     }
   }
   for (const Setting& setting : settings()) {

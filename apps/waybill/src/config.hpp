@@ -43,8 +43,10 @@ struct Config {
     Millis stop_timeout = std::chrono::seconds(10);
   };
   struct Confirm {
-    std::string listen;     // "127.0.0.1:8081"; empty = no endpoint
-    std::string keys_file;  // relative paths are taken from the configuration file's folder
+    std::string listen;           // "127.0.0.1:8081"; empty = no endpoint
+    std::string keys_file;        // relative paths are taken from the configuration file's folder
+    std::string tls_certificate;  // PEM files, both or none; relative paths as keys_file
+    std::string tls_key;
     bool allow_remote = false;
   };
   struct Log {

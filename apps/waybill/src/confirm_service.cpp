@@ -25,6 +25,9 @@ Result<std::uint16_t> ConfirmService::start() {
   options.address = address->host;
   options.port = address->port;
   options.allow_remote = config_.allow_remote;
+  if (!config_.tls_certificate.empty()) {
+    options.tls = http::TlsFiles{config_.tls_certificate, config_.tls_key};
+  }
   options.log = log_;
   server_ = std::make_unique<http::Server>(options, [this](const http::Request& request) {
     confirm::Reply reply =

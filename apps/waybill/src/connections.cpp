@@ -29,15 +29,21 @@ Result<sqlite::Options> store_options(const Config& config) {
   return options;
 }
 
-Result<std::unique_ptr<MessageStore>> open_store(const Config& config) {
-  const Result<sqlite::Options> options = store_options(config);
-  if (!options) return options.error();
+bool is_missing(const std::string& path) {
   std::error_code problem;
-  if (std::filesystem::status(options->path, problem).type() ==
-      std::filesystem::file_type::not_found) {
-    return Error{Remedy::fix_call, fmt::format("no such file: {}", options->path),
-                 fmt::format("create it with: waybill schema apply --store {}", config.store.url)};
-  }
+  return std::filesystem::status(path, problem).type() == std::filesystem::file_type::not_found;
+}
+
+Result<sqlite::Options> existing_store(const Config& config, std::string_view apply) {
+  const Result<sqlite::Options> options = store_options(config);
+  if (!options || !is_missing(options->path)) return options;
+  return Error{Remedy::fix_call, fmt::format("no such file: {}", options->path),
+               fmt::format("create it with: {} --store {}", apply, config.store.url)};
+}
+
+Result<std::unique_ptr<MessageStore>> open_store(const Config& config) {
+  const Result<sqlite::Options> options = existing_store(config);
+  if (!options) return options.error();
   Result<std::unique_ptr<MessageStore>> store = sqlite::open_message_store(*options);
   if (!store) return about_file(options->path, store.error());
   return store;
@@ -49,6 +55,23 @@ Result<Console> open_console(const Config& config) {
   Result<std::unique_ptr<ConsoleSession>> session = (*store)->open_console();
   if (!session) return session.error();
   return Console{std::move(*store), std::move(*session)};
+}
+
+Result<InboxConsole> open_inbox_console(const Config& config) {
+  const auto options = existing_store(config, "waybill schema apply --part consumer");
+  if (!options) return options.error();
+  Result<std::unique_ptr<InboxStore>> store = sqlite::open_inbox_store(*options);
+  if (!store) return about_file(options->path, store.error());
+  Result<std::unique_ptr<InboxSession>> session = (*store)->open();
+  if (!session) return session.error();
+  return InboxConsole{std::move(*store), std::move(*session)};
+}
+
+Result<embedded::Options> existing_queue(const Config& config, std::string_view destination) {
+  const Result<embedded::Options> options = queue_options(config, destination);
+  if (!options || !is_missing(options->path)) return options;
+  return Error{Remedy::fix_call, fmt::format("no such file: {}", options->path),
+               "the first publish creates it; is the path right?"};
 }
 
 Result<embedded::Options> queue_options(const Config& config, std::string_view destination) {

@@ -7,6 +7,7 @@
 #include "config.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/error.hpp"
+#include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
 #include "waybill/publisher.hpp"
 #include "waybill/stores/sqlite.hpp"
@@ -19,6 +20,12 @@ namespace waybill::cli {
 // The configured store's options. **Errors**: fix_call when no store is configured.
 [[nodiscard]] Result<sqlite::Options> store_options(const Config& config);
 
+[[nodiscard]] bool is_missing(const std::string& path);
+
+// As store_options, for a file that must be there. `apply` is the command that creates it.
+[[nodiscard]] Result<sqlite::Options> existing_store(
+    const Config& config, std::string_view apply = "waybill schema apply");
+
 // **Errors**: fix_call when the file is missing or is no waybill database, retry when it is busy.
 [[nodiscard]] Result<std::unique_ptr<MessageStore>> open_store(const Config& config);
 
@@ -29,10 +36,22 @@ struct Console {
 };
 [[nodiscard]] Result<Console> open_console(const Config& config);
 
+// One inbox session on the configured store, which is a consumer's database here.
+struct InboxConsole {
+  std::unique_ptr<InboxStore> store;
+  std::unique_ptr<InboxSession> session;
+};
+// **Errors**: as open_store.
+[[nodiscard]] Result<InboxConsole> open_inbox_console(const Config& config);
+
 // The options of the queue that stands behind a destination's name.
 // **Errors**: fix_call when nothing is configured for it.
 [[nodiscard]] Result<embedded::Options> queue_options(const Config& config,
                                                       std::string_view destination);
+
+// As queue_options, for a file that must be there since looking creates nothing.
+[[nodiscard]] Result<embedded::Options> existing_queue(const Config& config,
+                                                       std::string_view destination);
 
 // Opens publishers as the configuration maps destinations to addresses. Copies what it needs.
 [[nodiscard]] OpenPublisher publishers_of(const Config& config);

@@ -44,6 +44,21 @@ std::string print_duration(Millis duration) {
   return "0ms";
 }
 
+std::string print_age(Millis age) {
+  std::int64_t left = age.count();
+  for (std::size_t i = 0; i < kUnits.size(); ++i) {
+    if (left < kUnits[i].millis) continue;
+    std::string text = fmt::format("{}{}", left / kUnits[i].millis, kUnits[i].name);
+    left %= kUnits[i].millis;
+    // Beside seconds, milliseconds tell nobody anything.
+    if (i + 2 < kUnits.size() && left >= kUnits[i + 1].millis) {
+      text += fmt::format(" {}{}", left / kUnits[i + 1].millis, kUnits[i + 1].name);
+    }
+    return text;
+  }
+  return "0ms";
+}
+
 Result<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -15,6 +15,9 @@ namespace waybill::cli {
 // The shortest exact form; the inverse of parse_duration.
 [[nodiscard]] std::string print_duration(Millis duration);
 
+// For people: the two largest units that count, like "3d 4h" or "12s"; less than a second in ms.
+[[nodiscard]] std::string print_age(Millis age);
+
 // Parses a whole number that fills `text`. **Errors**: fix_call.
 [[nodiscard]] Result<std::int64_t> parse_integer(std::string_view text);
 

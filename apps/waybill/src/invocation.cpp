@@ -39,6 +39,11 @@ void add_store_flags(CLI::App& command, Invocation& invocation) {
                    "Message table (default: local_message)");
 }
 
+void add_queue_flag(CLI::App& command, Invocation& invocation) {
+  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
+                   "The queue: queue:///absolute/path");
+}
+
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {
   CLI::App& group = *app.add_subcommand(name, description);
   group.require_subcommand(1);

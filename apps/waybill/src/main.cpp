@@ -64,7 +64,9 @@ int parse_and_run(int argc, char** argv) {
   cli::add_routes_commands(app, invocation);
   cli::add_relay_command(app, invocation);
   cli::add_status_command(app, invocation);
+  cli::add_doctor_command(app, invocation);
   cli::add_messages_commands(app, invocation);
+  cli::add_inbox_commands(app, invocation);
   cli::add_queue_commands(app, invocation);
   try {
     app.parse(argc, argv);

@@ -37,4 +37,8 @@ std::string message_id_of(const MessageRow& row) {
   return MessageId{row.biz_type, row.message_type, row.identifier}.to_string();
 }
 
+std::string_view state_of(const MessageRow& row) {
+  return row.unknown_state.empty() ? to_string(row.state) : std::string_view(row.unknown_state);
+}
+
 }  // namespace waybill::cli

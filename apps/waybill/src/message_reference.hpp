@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "waybill/error.hpp"
 #include "waybill/message_store.hpp"
@@ -15,5 +16,8 @@ namespace waybill::cli {
                                                                  const std::string& name);
 
 [[nodiscard]] std::string message_id_of(const MessageRow& row);
+
+// The state as stored, also when it is outside the closed set. **Ownership**: points into `row`.
+[[nodiscard]] std::string_view state_of(const MessageRow& row);
 
 }  // namespace waybill::cli

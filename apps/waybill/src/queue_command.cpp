@@ -3,9 +3,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <filesystem>
 #include <memory>
-#include <system_error>
 
 #include "commands.hpp"
 #include "connections.hpp"
@@ -17,22 +15,14 @@ namespace {
 
 constexpr std::uint32_t kLimitMax = 1000;
 
-// The queue that the command was asked about; it must exist, since looking creates nothing.
-Result<embedded::Options> existing_queue(const Config& config) {
+// The queue that the command was asked about.
+Result<embedded::Options> named_queue(const Config& config) {
   if (config.destinations.fallback.empty()) {
     return Error{Remedy::fix_call, "no queue is named",
                  "give --queue queue:///absolute/path, set WAYBILL_QUEUE, or write default in "
                  "[destinations]"};
   }
-  const Result<embedded::Options> options = queue_options(config, "default");
-  if (!options) return options.error();
-  std::error_code problem;
-  if (std::filesystem::status(options->path, problem).type() ==
-      std::filesystem::file_type::not_found) {
-    return Error{Remedy::fix_call, fmt::format("no such file: {}", options->path),
-                 "the first publish creates it; is the path right?"};
-  }
-  return *options;
+  return existing_queue(config, "default");
 }
 
 struct PeekFlags {
@@ -58,7 +48,7 @@ boost::json::object as_json(const embedded::StoredMessage& stored) {
 }
 
 Result<int> peek(const PeekFlags& flags, const Config& config, Output& output) {
-  const Result<embedded::Options> queue = existing_queue(config);
+  const Result<embedded::Options> queue = named_queue(config);
   if (!queue) return queue.error();
   const Result<std::vector<embedded::StoredMessage>> messages =
       embedded::peek(*queue, flags.topic, flags.after, flags.limit);
@@ -88,7 +78,7 @@ Result<int> peek(const PeekFlags& flags, const Config& config, Output& output) {
 }
 
 Result<int> topics(const Config& config, Output& output) {
-  const Result<embedded::Options> queue = existing_queue(config);
+  const Result<embedded::Options> queue = named_queue(config);
   if (!queue) return queue.error();
   const Result<std::vector<embedded::TopicStatus>> found = embedded::topics(*queue);
   if (!found) return about_file(queue->path, found.error());
@@ -116,11 +106,6 @@ Result<int> topics(const Config& config, Output& output) {
     output.table({"TOPIC", "PARTITIONS", "MESSAGES", "LAG OF GROUPS"}, rows);
   }
   return found->empty() ? kExitFindings : kExitOk;
-}
-
-void add_queue_flag(CLI::App& command, Invocation& invocation) {
-  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
-                   "The queue: queue:///absolute/path");
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ Result<std::unique_ptr<ConfirmService>> start_confirmations(const Config& config
   const Result<std::uint16_t> port = service->start();
   if (!port) return port.error();
   const std::string_view listen = config.confirm.listen;
-  log(LogLevel::info, fmt::format("confirmations on http://{}:{}{}",
+  log(LogLevel::info, fmt::format("confirmations on {}://{}:{}{}",
+                                  config.confirm.tls_certificate.empty() ? "http" : "https",
                                   listen.substr(0, listen.rfind(':')), *port, confirm::kPath));
   return service;
 }

@@ -49,6 +49,14 @@ TEST_F(BadInput, names_the_wrong_address) {
                "unknown scheme 'mysql'");
   expect_error(waybill({"status", "--store", store_url()}), 2,
                "no such file: " + path("orders.db"));
+  for (const char* command : {"list", "show", "cancel"}) {
+    std::vector<std::string> call = {"messages", command, "--store", store_url()};
+    if (command != std::string("list")) call.emplace_back("1");
+    if (command == std::string("cancel")) call.insert(call.end(), {"--reason", "r"});
+    expect_error(waybill(call), 2, "no such file: " + path("orders.db"));
+  }
+  expect_error(waybill({"doctor", "--store", store_url()}), 2, "no such file");
+  expect_error(waybill({"inbox", "parked", "--store", store_url()}), 2, "no such file");
   expect_error(waybill({"queue", "topics"}), 2, "no queue is named");
   expect_error(waybill({"queue", "topics", "--queue", queue_url()}), 2,
                "no such file: " + path("queue.db"));
@@ -60,8 +68,17 @@ TEST_F(BadInput, a_file_that_is_no_database_is_refused_by_every_command) {
   write("orders.db", std::string(8192, 'x'));
   write("queue.db", std::string(8192, 'x'));
   const std::vector<std::vector<std::string>> commands = {
-      {"status"},         {"schema", "apply"},       {"schema", "check"},
-      {"routes", "list"}, {"messages", "show", "1"}, {"relay", "--once"}};
+      {"status"},
+      {"doctor"},
+      {"schema", "apply"},
+      {"schema", "check"},
+      {"routes", "list"},
+      {"messages", "list"},
+      {"messages", "show", "1"},
+      {"messages", "replay", "1", "--reason", "r"},
+      {"inbox", "parked"},
+      {"inbox", "replay", "a/b/c", "--consumer", "c", "--topic", "t", "--reason", "r"},
+      {"relay", "--once"}};
   for (std::vector<std::string> command : commands) {
     command.insert(command.end(), {"--store", store_url()});
     expect_error(waybill(command, {{"WAYBILL_QUEUE", queue_url()}}), 2, "orders.db");
@@ -81,6 +98,7 @@ TEST_F(BadInput, a_schema_from_another_version_is_left_alone) {
   expect_error(waybill({"status"}), 2, "9999");
   expect_error(waybill({"relay", "--once"}), 2, "9999");
   expect_error(waybill({"schema", "apply"}), 2, "9999");
+  expect_error(waybill({"messages", "cancel", "1", "--reason", "r"}), 2, "9999");
 }
 
 TEST_F(BadInput, a_locked_database_is_unavailable_and_works_again_afterwards) {
@@ -94,6 +112,22 @@ TEST_F(BadInput, a_locked_database_is_unavailable_and_works_again_afterwards) {
   expect_error(waybill(command, {{"WAYBILL_STORE_BUSY_TIMEOUT", "100ms"}}), 3, "lock");
   ASSERT_EQ(sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
   EXPECT_EQ(waybill(command).exit_code, 0);
+}
+
+TEST_F(BadInput, a_time_that_is_none_is_named_with_its_flag) {
+  set_up_shop();
+  for (const char* flag : {"--since", "--until"}) {
+    expect_error(waybill({"messages", "list", flag, "yesterday"}), 2,
+                 std::string(flag) + ": 'yesterday' is no time");
+  }
+  expect_error(waybill({"doctor", "--age-max", "old"}), 2, "--age-max: 'old' is no duration");
+}
+
+TEST_F(BadInput, a_table_that_is_not_there_is_named) {
+  set_up_shop();
+  expect_error(waybill({"messages", "list", "--table", "other"}), 2, "--table other");
+  expect_error(waybill({"status", "--table", "a;b"}), 2, "a;b");
+  EXPECT_EQ(waybill({"doctor", "--table", "other"}).exit_code, 1);
 }
 
 TEST_F(BadInput, an_unreadable_or_read_only_database_is_refused) {
@@ -113,7 +147,9 @@ TEST_F(BadInput, an_unreadable_or_read_only_database_is_refused) {
                "orders.db");
   expect_error(as_ordinary_user({"relay", "--once"}), 2, "orders.db");
   std::filesystem::permissions(path("orders.db"), std::filesystem::perms::none);
-  expect_error(as_ordinary_user({"status"}), 2, "orders.db");
+  for (const char* command : {"status", "doctor"}) {
+    expect_error(as_ordinary_user({command}), 2, "orders.db");
+  }
   std::filesystem::permissions(
       path("orders.db"), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   EXPECT_EQ(states(), "INIT|1\n");

@@ -1,64 +1,106 @@
+#include <fstream>
+#include <sstream>
+
 #include "program.hpp"
 
 namespace waybill::cli {
 namespace {
 
-const std::vector<std::vector<std::string>> kCommands = {
-    {"schema", "print"},
-    {"schema", "apply"},
-    {"schema", "check"},
-    {"routes", "list"},
-    {"routes", "set"},
-    {"routes", "apply"},
-    {"relay"},
-    {"status"},
-    {"messages", "list"},
-    {"messages", "show"},
-    {"messages", "replay"},
-    {"messages", "cancel"},
-    {"messages", "resend"},
-    {"queue", "peek"},
-    {"queue", "topics"},
-};
+using Command = std::vector<std::string>;
 
-class Help : public ProgramTest {};
+// The words of a help text's section, the first of each line.
+std::vector<std::string> first_words(const std::string& help, const std::string& section) {
+  std::istringstream lines(help);
+  std::vector<std::string> words;
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(' ')) {
+      inside = line == section;
+    } else if (inside && line.starts_with("  ") && !line.starts_with("   ")) {
+      std::istringstream rest(line);
+      rest >> words.emplace_back();
+    }
+  }
+  return words;
+}
 
-TEST_F(Help, of_every_command_shows_an_example_and_the_exit_codes) {
-  for (std::vector<std::string> command : kCommands) {
+std::string joined(const Command& command) {
+  std::string text = "waybill";
+  for (const std::string& word : command) text += " " + word;
+  return text;
+}
+
+class Help : public ProgramTest {
+ protected:
+  std::string help_of(Command command) const {
     command.emplace_back("--help");
     const Answer run = waybill(command);
-    EXPECT_EQ(run.exit_code, 0) << command.front();
-    EXPECT_NE(run.out.find("Example:\n  waybill " + command.front()), std::string::npos) << run.out;
-    EXPECT_NE(run.out.find("Exit codes: 0 "), std::string::npos) << run.out;
-    EXPECT_NE(run.out.find("--json"), std::string::npos) << run.out;
-    EXPECT_NE(run.out.find("--config"), std::string::npos) << run.out;
+    EXPECT_EQ(run.exit_code, 0) << joined(command) << run.err;
     EXPECT_EQ(run.err, "");
+    return run.out;
+  }
+  // Every command that can run, found by asking for help from the top.
+  std::vector<Command> commands(const Command& group = {}) const {
+    std::vector<Command> found;
+    for (const std::string& name : first_words(help_of(group), "Subcommands:")) {
+      Command command = group;
+      command.push_back(name);
+      const std::vector<Command> inner = commands(command);
+      if (inner.empty()) found.push_back(command);
+      found.insert(found.end(), inner.begin(), inner.end());
+    }
+    return found;
+  }
+};
+
+TEST_F(Help, of_every_command_shows_an_example_and_the_exit_codes) {
+  const std::vector<Command> all = commands();
+  EXPECT_GE(all.size(), 18U);
+  for (const Command& command : all) {
+    const std::string help = help_of(command);
+    EXPECT_NE(help.find("Example:\n  " + joined(command)), std::string::npos) << help;
+    EXPECT_NE(help.find("Exit codes: 0 "), std::string::npos) << help;
+    EXPECT_NE(help.find("--json"), std::string::npos) << help;
+    EXPECT_NE(help.find("--config"), std::string::npos) << help;
   }
 }
 
-TEST_F(Help, of_the_program_and_of_groups_is_shown) {
-  for (const std::vector<std::string>& command :
-       std::vector<std::vector<std::string>>{{}, {"schema"}, {"routes"}, {"messages"}, {"queue"}}) {
-    std::vector<std::string> arguments = command;
-    arguments.emplace_back("--help");
-    EXPECT_EQ(waybill(arguments).exit_code, 0);
+TEST_F(Help, of_every_command_and_flag_has_its_place_in_the_reference) {
+  std::ifstream file(WAYBILL_CLI_REFERENCE);
+  std::ostringstream text;
+  text << file.rdbuf();
+  const std::string reference = text.str();
+  ASSERT_NE(reference, "");
+  for (const Command& command : commands()) {
+    EXPECT_NE(reference.find("`" + joined(command)), std::string::npos) << joined(command);
+    for (std::string flag : first_words(help_of(command), "Options:")) {
+      if (const std::size_t comma = flag.find(','); comma != flag.npos) flag.erase(0, comma + 1);
+      EXPECT_NE(reference.find(flag), std::string::npos) << joined(command) << " " << flag;
+    }
   }
+}
+
+TEST_F(Help, is_shown_with_the_version_of_the_program) {
   const Answer version = waybill({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_EQ(version.out.rfind("waybill ", 0), 0U) << version.out;
 }
 
 TEST_F(Help, is_offered_with_exit_code_2_for_a_call_that_makes_no_sense) {
-  for (const std::vector<std::string>& call :
-       std::vector<std::vector<std::string>>{{},
-                                             {"frobnicate"},
-                                             {"schema"},
-                                             {"status", "--colour"},
-                                             {"messages", "list", "--limit", "0"},
-                                             {"messages", "list", "--limit", "many"},
-                                             {"messages", "show"},
-                                             {"messages", "cancel", "1"},
-                                             {"routes", "set"}}) {
+  for (const Command& call : std::vector<Command>{{},
+                                                  {"frobnicate"},
+                                                  {"schema"},
+                                                  {"inbox"},
+                                                  {"status", "--colour"},
+                                                  {"doctor", "--lag-max", "-1"},
+                                                  {"messages", "list", "--limit", "0"},
+                                                  {"messages", "list", "--limit", "many"},
+                                                  {"messages", "list", "--id", "-3"},
+                                                  {"messages", "list", "--after", "-1"},
+                                                  {"messages", "show"},
+                                                  {"messages", "cancel", "1"},
+                                                  {"inbox", "replay", "x", "--reason", "r"},
+                                                  {"routes", "set"}}) {
     const Answer run = waybill(call);
     EXPECT_EQ(run.exit_code, 2) << run.err;
     EXPECT_EQ(run.err.rfind("error: ", 0), 0U) << run.err;

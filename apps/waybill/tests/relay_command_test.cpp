@@ -114,8 +114,8 @@ class RelayConfirmations : public Relay {
                                    key_.id, key_.secret));
   }
 
-  void start_relay() {
-    relay_ = start({"relay", "--listen", "127.0.0.1:0", "--keys-file", "keys.toml"});
+  void start_relay(const Variables& variables = {}) {
+    relay_ = start({"relay", "--listen", "127.0.0.1:0", "--keys-file", "keys.toml"}, variables);
     const std::string logged = "confirmations on ";
     ASSERT_TRUE(relay_->wait_for_log("/api/v1/confirmations")) << relay_->err();
     const std::string log = relay_->err();
@@ -133,7 +133,7 @@ class RelayConfirmations : public Relay {
         identifier);
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     confirm::sign(request, key, "msg-1", now);
-    http::Client client({.base_url = url_});
+    http::Client client({.base_url = url_, .ca_file = ca_file_});
     const auto response =
         client.send({request.method, request.target, request.headers, request.body});
     EXPECT_TRUE(response.ok()) << response.error().to_string();
@@ -143,6 +143,7 @@ class RelayConfirmations : public Relay {
   confirm::Key key_;
   std::unique_ptr<Process> relay_;
   std::string url_;
+  std::string ca_file_;
 };
 
 TEST_F(RelayConfirmations, H1_close_the_row) {
@@ -181,6 +182,32 @@ TEST_F(RelayConfirmations, keep_the_old_keys_when_the_new_file_is_wrong_and_tell
   EXPECT_TRUE(relay_->wait_for_log("keys.toml:1: key.consumer: is missing")) << relay_->err();
   EXPECT_EQ(confirm("A-1", key_), 200);
   EXPECT_EQ(relay_->err().find("not to be told"), std::string::npos);
+}
+
+TEST_F(RelayConfirmations, are_served_by_TLS_when_a_certificate_is_configured) {
+  set_up_shop("points");
+  insert_orders(1, 1);
+  write_key("p1");
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "
+      "-days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout " +
+      path("tls.key") + " -out " + path("tls.crt") + " 2>/dev/null";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  start_relay({{"WAYBILL_CONFIRM_TLS_CERTIFICATE", path("tls.crt")},
+               {"WAYBILL_CONFIRM_TLS_KEY", path("tls.key")}});
+  ca_file_ = path("tls.crt");
+  ASSERT_TRUE(url_.starts_with("https://")) << url_;
+  EXPECT_EQ(confirm("A-1", key_), 200);
+}
+
+TEST_F(Relay, refuses_a_certificate_without_its_key) {
+  set_up_shop("points");
+  write("keys.toml", "[[key]]\nid = 'p1'\nconsumer = 'points'\nsecret = '0123456789abcdef0123'\n");
+  const Answer run = waybill({"relay"}, {{"WAYBILL_CONFIRM_LISTEN", "127.0.0.1:0"},
+                                         {"WAYBILL_CONFIRM_KEYS_FILE", path("keys.toml")},
+                                         {"WAYBILL_CONFIRM_TLS_CERTIFICATE", path("tls.crt")}});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_NE(run.err.find("confirm.tls_key"), std::string::npos) << run.err;
 }
 
 TEST_F(Relay, refuses_to_start_without_usable_keys) {

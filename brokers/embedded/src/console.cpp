@@ -52,11 +52,16 @@ Result<std::vector<TopicStatus>> topics(const Options& options) {
       status.messages = names.number(3);
       Query groups = file.query(
           "SELECT c.grp, SUM((SELECT COUNT(*) FROM log AS l WHERE l.topic = c.topic AND "
-          "l.partition = c.partition"
-          " AND l.position > c.cursor)) FROM cursor AS c WHERE c.topic = ?1 GROUP BY c.grp ORDER "
-          "BY c.grp");
+          "l.partition = c.partition AND l.position > c.cursor)),"
+          " MIN((SELECT l.published_at FROM log AS l WHERE l.topic = c.topic AND "
+          "l.partition = c.partition AND l.position > c.cursor ORDER BY l.position LIMIT 1))"
+          " FROM cursor AS c WHERE c.topic = ?1 GROUP BY c.grp ORDER BY c.grp");
       groups.bind(names.number(0));
-      while (groups.step()) status.groups.push_back({groups.text(0), groups.number(1)});
+      while (groups.step()) {
+        GroupStatus group{groups.text(0), groups.number(1), std::nullopt};
+        if (!groups.is_null(2)) group.oldest_unread = from_micros(groups.number(2));
+        status.groups.push_back(std::move(group));
+      }
       topics.push_back(std::move(status));
     }
     return topics;

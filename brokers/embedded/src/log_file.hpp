@@ -39,6 +39,8 @@ class LogFile {
   // Changes when another connection has written.
   [[nodiscard]] std::int64_t data_version();
 
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
   // True when the file was deleted or another one stands in its place: what is written here then
   // is lost, and nobody would notice.
   [[nodiscard]] bool is_replaced() const;

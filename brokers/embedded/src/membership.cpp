@@ -1,9 +1,34 @@
 #include "membership.hpp"
 
+#include <set>
+
 namespace waybill::embedded {
+namespace {
+
+constexpr auto kLookInterval = Millis(50);
+
+}  // namespace
 
 Membership::Membership(LogFile& file, Topic topic, std::string group, std::string name, Millis ttl)
-    : file_(file), topic_(topic), group_(std::move(group)), name_(std::move(name)), ttl_(ttl) {}
+    : file_(file),
+      topic_(topic),
+      group_(std::move(group)),
+      name_(std::move(name)),
+      ttl_(ttl),
+      alive_(file.path(), name_) {}
+
+bool Membership::is_due(Steady now) {
+  if (now >= due_at_) return true;
+  if (now < look_at_) return false;
+  look_at_ = now + kLookInterval;
+  Query holders = file_.query("SELECT DISTINCT holder FROM cursor WHERE grp = ?1 AND topic = ?2");
+  holders.bind(group_).bind(topic_.id);
+  while (holders.step()) {
+    const std::string holder = holders.text(0);
+    if (!holder.empty() && holder != name_ && AliveFile::is_dead(file_.path(), holder)) return true;
+  }
+  return false;
+}
 
 void Membership::create_cursors() {
   for (std::uint32_t partition = 0; partition < topic_.partitions; ++partition) {
@@ -68,7 +93,9 @@ std::size_t Membership::share_among_members(Steady now) {
     while (query.step()) {
       const std::string name = query.text(0);
       Watched& watched = seen[name] = members_[name];
-      const bool still = stands_still(watched, 0, static_cast<std::uint64_t>(query.number(1)), now);
+      const bool still =
+          stands_still(watched, 0, static_cast<std::uint64_t>(query.number(1)), now) ||
+          (name != name_ && AliveFile::is_dead(file_.path(), name));
       if (name == name_) rank = live;
       if (name != name_ && still) {
         gone.push_back(name);
@@ -137,6 +164,11 @@ void Membership::release(std::uint32_t partition, std::uint64_t fence) {
       .run();
 }
 
+bool Membership::holds_any(const std::string& name) {
+  Query query = file_.query("SELECT 1 FROM cursor WHERE holder = ?1 LIMIT 1");
+  return query.bind(name).step();
+}
+
 bool Membership::take(const CursorRow& row) {
   return file_
              .query(
@@ -155,6 +187,7 @@ bool Membership::take(const CursorRow& row) {
 void Membership::maintain(Steady now, std::map<std::uint32_t, Ownership>& owned,
                           const std::function<bool(std::uint32_t)>& is_busy) {
   std::map<std::uint32_t, Ownership> next = owned;
+  std::set<std::string> dead;
   sqlite::in_transaction(file_.database(), [&] {
     if (!created_) create_cursors();
     renew(next);
@@ -164,10 +197,17 @@ void Membership::maintain(Steady now, std::map<std::uint32_t, Ownership>& owned,
     for (const CursorRow& row : read_cursors()) {
       const bool still = stands_still(cursors_[row.partition], row.fence, row.counter, now);
       if (next.contains(row.partition) || next.size() >= share) continue;
-      if (!row.holder.empty() && row.holder != name_ && !still) continue;
+      const bool held = !row.holder.empty() && row.holder != name_;
+      const bool is_dead = held && AliveFile::is_dead(file_.path(), row.holder);
+      if (is_dead) dead.insert(row.holder);
+      if (held && !still && !is_dead) continue;
       if (take(row)) next[row.partition] = {row.partition, row.fence + 1, row.cursor};
     }
   });
+  for (const std::string& name : dead) {
+    // Whoever takes the rest of its partitions still wants to know.
+    if (!holds_any(name)) AliveFile::remove(file_.path(), name);
+  }
   created_ = true;
   owned = std::move(next);
   due_at_ = now + ttl_ / 4;

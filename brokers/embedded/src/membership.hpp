@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "alive_file.hpp"
 #include "log_file.hpp"
 
 namespace waybill::embedded {
@@ -23,8 +24,9 @@ class Membership {
  public:
   Membership(LogFile& file, Topic topic, std::string group, std::string name, Millis ttl);
 
-  // True when maintain() should be called.
-  [[nodiscard]] bool is_due(Steady now) const noexcept { return now >= due_at_; }
+  // True when maintain() should be called: it is time, or another member has died.
+  // Throws sqlite::Failure.
+  [[nodiscard]] bool is_due(Steady now);
 
   // Renews what is owned, gives away what exceeds this member's share, takes what is free. `owned`
   // is brought up to date: lost partitions vanish, new ones are added. A surplus partition for
@@ -68,13 +70,16 @@ class Membership {
   void renew(std::map<std::uint32_t, Ownership>& owned);
   void release(std::uint32_t partition, std::uint64_t fence);
   [[nodiscard]] bool take(const CursorRow& row);
+  [[nodiscard]] bool holds_any(const std::string& name);
 
   LogFile& file_;
   const Topic topic_;
   const std::string group_;
   const std::string name_;
   const Millis ttl_;
+  const AliveFile alive_;
   Steady due_at_{};
+  Steady look_at_{};  // for deaths
   bool created_ = false;
   std::map<std::uint32_t, Steady> leaving_;  // since when
   std::map<std::uint32_t, Watched> cursors_;

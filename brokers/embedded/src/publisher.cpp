@@ -6,6 +6,7 @@
 #include "retention.hpp"
 #include "wake_flag.hpp"
 #include "waybill/message_id.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::embedded {
 namespace {
@@ -84,6 +85,7 @@ class EmbeddedPublisher final : public Publisher {
       reopen_if_replaced();
       sqlite::in_transaction(file_->database(), [&] {
         for (std::size_t i = 0; i < queue_.size(); ++i) outcomes[i] = write(queue_[i]);
+        WAYBILL_TEST_POINT("queue.before_commit");
       });
     });
     if (!written) {
@@ -91,6 +93,7 @@ class EmbeddedPublisher final : public Publisher {
       report_all(sink, classify(written.error()), written.error().to_string());
       return;
     }
+    WAYBILL_TEST_POINT("queue.after_commit");
     queue_.clear();
     for (const auto& outcome : outcomes) sink.on_outcome(outcome);
     clean_up();

@@ -9,6 +9,7 @@
 #include "membership.hpp"
 #include "reading.hpp"
 #include "wake_flag.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::embedded {
 namespace {
@@ -220,6 +221,7 @@ class EmbeddedSubscriber final : public Subscriber {
     std::vector<std::uint32_t> lost;
     if (!moves.empty()) {
       sqlite::in_transaction(file_->database(), [&] {
+        WAYBILL_TEST_POINT("queue.before_settle");
         for (const auto& [partition, cursor] : moves) {
           if (!move_cursor(partition, cursor)) lost.push_back(partition);
         }

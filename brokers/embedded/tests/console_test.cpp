@@ -37,8 +37,12 @@ TEST(EmbeddedConsole, topics_counts_messages_and_the_lag_of_each_group) {
   ASSERT_EQ((*topics)[0].groups.size(), 2U);
   EXPECT_EQ((*topics)[0].groups[0].group, "mail");
   EXPECT_EQ((*topics)[0].groups[0].lag, 6);
+  const auto oldest = embedded::peek(queue.options, "orders", 0, 1);
+  ASSERT_TRUE(oldest.ok());
+  EXPECT_EQ((*topics)[0].groups[0].oldest_unread, oldest->at(0).published_at);
   EXPECT_EQ((*topics)[0].groups[1].group, "points");
   EXPECT_EQ((*topics)[0].groups[1].lag, 0);
+  EXPECT_FALSE((*topics)[0].groups[1].oldest_unread.has_value());
 }
 
 TEST(EmbeddedConsole, refuses_a_missing_queue_and_an_unknown_topic_with_a_hint) {

@@ -120,6 +120,32 @@ TEST(EmbeddedCrash, C5_every_message_reaches_the_group_through_kills_of_its_memb
   EXPECT_LE(deliveries, 400U + 4 * 7);
 }
 
+TEST(EmbeddedCrash, partitions_of_a_killed_member_are_taken_long_before_its_lease_ends) {
+  QueueFixture queue;
+  queue.options.lease_ttl = std::chrono::seconds(60);
+  publish_many(*queue.open_publisher(), 40, "d");
+  const auto heir = queue.open_subscriber("points", "heir");
+  Worker worker("consume", queue.options.path, "points");
+  std::set<std::string> seen;
+  const auto collect = [&](Millis wait) {
+    for (const Delivery& delivery : receive(*heir, wait)) seen.insert(delivery.message_id);
+  };
+  // Until the worker has partitions of its own, which it needs a heartbeat of the heir for.
+  const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+  while (queue.number("SELECT COUNT(*) FROM cursor WHERE holder LIKE 'worker%'") < 2 &&
+         std::chrono::steady_clock::now() < until) {
+    settle(*heir, receive(*heir, Millis(20)));
+  }
+  publish_many(*queue.open_publisher(), 40, "e");
+  worker.kill();
+  const Steady killed = std::chrono::steady_clock::now();
+  while (queue.number("SELECT COUNT(*) FROM cursor WHERE holder LIKE 'worker%'") > 0 &&
+         std::chrono::steady_clock::now() < until) {
+    collect(Millis(20));
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(5));
+}
+
 TEST(EmbeddedCrash, E1_a_member_that_is_stopped_loses_its_partitions_and_settles_nothing_later) {
   QueueFixture queue;
   publish_many(*queue.open_publisher(), 40, "s");

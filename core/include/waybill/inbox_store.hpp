@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ struct ParkedMessage {
   std::uint32_t epoch = 0;
   std::uint32_t attempts = 0;
   DatabaseTime gmt_create;
+  std::string consumer;
 };
 
 // Every call is one short transaction of its own.
@@ -55,8 +57,33 @@ class InboxSession {
   // An existing row with verdict done stays as it is.
   [[nodiscard]] virtual Status park(std::string_view consumer, const ParkedMessage& message,
                                     DatabaseTime sent_at) = 0;
+  // Before messages are handled that may have ended the process before: notes them and answers, for
+  // each, whether an earlier note of it was never taken back by end_attempts().
+  [[nodiscard]] virtual Result<std::vector<bool>> note_attempts(
+      std::string_view consumer, std::span<const std::string_view> message_ids) = 0;
+  // Before such a message is tried alone: answers how many of these tries began and were never
+  // taken back, this one included.
+  [[nodiscard]] virtual Result<std::uint32_t> begin_attempt(std::string_view consumer,
+                                                            std::string_view message_id) = 0;
+  [[nodiscard]] virtual Status end_attempts(std::string_view consumer,
+                                            std::span<const std::string_view> message_ids) = 0;
+  // What is set aside and was not handled since, oldest first; of every consumer when the name is
+  // empty.
   [[nodiscard]] virtual Result<std::vector<ParkedMessage>> parked(std::string_view consumer,
                                                                   std::uint32_t rows_max) = 0;
+  // An operator takes a parked message up again: writes waybill_audit and answers with the copy,
+  // which the consumer handles anew when it arrives under a newer epoch. Nothing = not parked, or
+  // handled since.
+  [[nodiscard]] virtual Result<std::optional<ParkedMessage>> take_up(std::string_view consumer,
+                                                                     std::string_view message_id,
+                                                                     std::string_view operator_name,
+                                                                     std::string_view reason) {
+    static_cast<void>(consumer);
+    static_cast<void>(message_id);
+    static_cast<void>(operator_name);
+    static_cast<void>(reason);
+    return Error{Remedy::fix_call, "this inbox store keeps no audit", "replay at the producer"};
+  }
 };
 
 // **Thread safety**: may be used from any thread; what it opens may not.

@@ -27,6 +27,15 @@ enum class Lane {
   due,      // RETRY whose next attempt came, by (next_attempt_at, id)
 };
 
+// A row of an ordered type that holds back the later rows of its key.
+struct KeyBlock {
+  std::int64_t id = 0;
+  std::string key;
+  MessageState state = MessageState::RETRY;  // SENT, RETRY, PARKED or DEAD
+  std::uint32_t epoch = 0;
+  bool accepted = false;  // a broker has had it: what is missing is the confirmation
+};
+
 // A place in a lane; `at` counts in the overdue and due lanes only.
 struct LaneCursor {
   DatabaseTime at{};
@@ -66,6 +75,8 @@ struct MessageRow {
   std::uint32_t epoch = 0;
   std::string reason;  // why RETRY, PARKED or DEAD
   std::string defect;
+  std::string unknown_state;  // consoles only: the state as stored when it is outside the closed
+                              // set; `state` says nothing then
 };
 
 struct LanePage {
@@ -126,9 +137,16 @@ class RelaySession {
   // The largest route version; cheap enough for every second.
   [[nodiscard]] virtual Result<std::int64_t> routes_version() = 0;
 
-  // The types that have rows in the lane now (loose index scan, O(types)).
+  // The types that have rows in the lane now (loose index scan, O(types)); the due lane's list
+  // includes types with PARKED or DEAD rows, which are in no lane but may hold back a key.
   [[nodiscard]] virtual Result<std::vector<std::string>> types_present(Lane lane) = 0;
   [[nodiscard]] virtual Result<LanePage> read(const LaneRead& spec) = 0;
+  // The rows of an ordered type that hold back others, in id order, at most rows_max: RETRY, PARKED
+  // and DEAD rows that no broker has had; with `confirmed` (ordering = confirmed) all of these and
+  // the SENT rows. Rows without a key are left out.
+  [[nodiscard]] virtual Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type,
+                                                                 bool confirmed,
+                                                                 std::uint32_t rows_max) = 0;
   // Every consumer that ever confirmed. Nothing = this store keeps no such record; unconfirmed
   // messages are then sent again at a low, fixed pace.
   [[nodiscard]] virtual Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() {
@@ -169,14 +187,19 @@ struct MessageFilter {
   std::string identifier;
   std::string message_type;
   std::string biz_type;
-  std::optional<MessageState> state;
-  std::int64_t after_id = 0;     // keyset paging
-  std::uint32_t rows_max = 100;  // 1…1000
+  std::string state;                  // as stored; may be outside the closed set
+  std::string destination;            // of the type's route, that of "*" included
+  std::optional<DatabaseTime> since;  // gmt_create at or after
+  std::optional<DatabaseTime> until;  // gmt_create before
+  std::int64_t after_id = 0;          // keyset paging
+  std::uint32_t rows_max = 100;       // 1…1000
 };
 
 struct StateCount {
   std::string state;  // as stored; may be outside the closed set
   std::int64_t rows = 0;
+  DatabaseTime oldest{};       // the smallest gmt_create
+  std::int64_t untouched = 0;  // rows whose last change is more than 7 days back
 };
 
 struct Receipt {
@@ -187,23 +210,54 @@ struct Receipt {
   DatabaseTime gmt_create;
 };
 
+// What an operator did to a row.
+struct AuditEntry {
+  DatabaseTime gmt_create;
+  std::string operator_name;
+  std::string action;        // cancelled, resend or replay
+  std::string state_before;  // as stored
+  std::string reason;
+};
+
 struct MessageHistory {
   MessageRow row;
-  std::vector<Receipt> receipts;
+  std::vector<Receipt> receipts;  // by consumer
+  std::vector<AuditEntry> audit;  // oldest first
 };
 
 struct StoreStatus {
+  DatabaseTime now;                // the database's clock
   std::vector<StateCount> counts;  // every state that has rows
-  std::optional<std::chrono::milliseconds> oldest_unfinished_age;
+  std::optional<Millis> oldest_unfinished_age;
+  std::int64_t retry_due = 0;  // RETRY rows whose next attempt came
   LeaseView lease;
+  std::vector<ConsumerProgress> consumers;  // everyone who ever confirmed
   std::int64_t schema_version = 0;
+};
+
+// Trouble that an operator should know of.
+struct StoreFinding {
+  std::string name;  // snake_case, stable: scripts compare it
+  bool severe = false;
+  std::string text;     // what was found
+  std::string meaning;  // what comes of it
+  std::string remedy;   // what to do
 };
 
 // What operators do. **Errors** and **Thread safety**: as RelaySession.
 class ConsoleSession {
  public:
   virtual ~ConsoleSession() = default;
+  // Reads the whole table.
   [[nodiscard]] virtual Result<StoreStatus> status() = 0;
+  // The lease alone; cheap enough for several times a second.
+  [[nodiscard]] virtual Result<LeaseView> lease() = 0;
+  // The database's clock.
+  [[nodiscard]] virtual Result<DatabaseTime> now() = 0;
+  // What only this kind of database can tell, like a grown WAL.
+  [[nodiscard]] virtual Result<std::vector<StoreFinding>> inspect() = 0;
+
+  // In id order, without content (and without the defects that only content shows).
   [[nodiscard]] virtual Result<std::vector<MessageRow>> list(const MessageFilter& filter) = 0;
   [[nodiscard]] virtual Result<std::optional<MessageHistory>> show(std::int64_t id) = 0;
 
@@ -212,7 +266,7 @@ class ConsoleSession {
   [[nodiscard]] virtual Status set_routes(std::span<const Route> routes) = 0;
 
   // cancelled | resend | replay, by compare-and-set on the state and epoch given in `marks`; writes
-  // waybill_audit.
+  // waybill_audit for each row that changed, in the same transaction.
   [[nodiscard]] virtual Result<std::vector<Marked>> act(std::span<const Mark> marks,
                                                         std::string_view operator_name) = 0;
 };

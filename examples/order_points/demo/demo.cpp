@@ -107,6 +107,8 @@ void play(Stage& stage, const DemoOptions& options) {
     const std::uint32_t until =
         options.orders * (i + 1) / static_cast<std::uint32_t>(std::size(kModes));
     stage.set_mode(kModes[i]);
+    const bool last = i + 1 == std::size(kModes);
+    if (last) stage.freeze(true);
     stage.start_loads(kModes[i], until - placed, kOrdersPerSecond);
     placed = until;
     while (!stage.loads_done()) {
@@ -118,6 +120,26 @@ void play(Stage& stage, const DemoOptions& options) {
     }
     progress.tell(stage, kModes[i], true);
   }
+}
+
+// One account was frozen meanwhile: its messages are DEAD with that reason. The account is thawed
+// and an operator replays them.
+void replay(Stage& stage) {
+  const auto patience = steady_clock::now() + std::chrono::seconds(kAuditPatienceSeconds);
+  Messages messages = stage.messages();
+  while (messages.waiting > 0 && steady_clock::now() < patience) {
+    std::this_thread::sleep_for(milliseconds(200));
+    stage.tick();
+    messages = stage.messages();
+  }
+  std::printf("relays took over from each other %lld times\n",
+              static_cast<long long>(messages.takeovers));
+  std::printf(
+      "%lld messages are DEAD, \"the account is frozen\"; thawed, and replayed by an operator\n",
+      static_cast<long long>(messages.dead));
+  std::fflush(stdout);
+  stage.freeze(false);
+  stage.replay_dead();
 }
 
 int run(const DemoOptions& options) {
@@ -135,8 +157,9 @@ int run(const DemoOptions& options) {
   Stage stage(stage_options);
   stage.open();
   play(stage, options);
-  std::printf("all orders answered; waiting until every message is finished\n");
+  std::printf("all orders answered; waiting until every message is finished or DEAD\n");
   std::fflush(stdout);
+  replay(stage);
   Report report;
   report.waybill = stage.audit("waybill", kAuditPatienceSeconds);
   report.naive = stage.audit("naive", kNaivePatienceSeconds);

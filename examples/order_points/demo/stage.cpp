@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 #include <chrono>
 #include <fstream>
 #include <sstream>
@@ -17,6 +18,7 @@ using std::chrono::steady_clock;
 constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
+constexpr const char* kFrozenAccount = "u7";  // of 100
 constexpr std::chrono::seconds kStartPatience{20};
 // Longer than a standby or a restarted process needs to take over, so that each kill shows a
 // recovery and not just an outage.
@@ -40,7 +42,9 @@ std::vector<std::string> join(std::vector<std::string> left,
 Stage::Stage(StageOptions options)
     : options_(std::move(options)),
       order_("order service", file("order_service.log"), [this] { return order_command(); }),
-      relay_("relay", file("relay.log"), [this] { return relay_command(); }),
+      relay_("relay", file("relay.log"), [this] { return relay_command("relay"); }),
+      standby_("second relay", file("second_relay.log"),
+               [this] { return relay_command("second relay"); }),
       points_("points service", file("points_service.log"),
               [this] { return points_command("waybill", true); }),
       naive_order_("naive order service", file("naive_order_service.log"),
@@ -62,15 +66,11 @@ std::vector<std::string> Stage::faults(std::uint64_t salt) const {
           kLosePublish,       "--fault-seed", std::to_string(options_.seed + salt)};
 }
 
-// In the mode `relay` it runs a relay of its own too, so that one stands by for the other.
 std::vector<std::string> Stage::order_command() {
-  std::vector<std::string> command =
-      join({program("order_service"), "--db", file("waybill_orders.db"), "--queue",
-            file("waybill_queue.db"), "--create", "--dispatch", mode_, "--port", order_port_,
-            "--port-file", file("order_service.port"), "--key-file", file("points.key")},
-           faults(++starts_));
-  if (mode_ == "relay") command.push_back("--relay");
-  return command;
+  return join({program("order_service"), "--db", file("waybill_orders.db"), "--queue",
+               file("waybill_queue.db"), "--create", "--dispatch", mode_, "--port", order_port_,
+               "--port-file", file("order_service.port"), "--key-file", file("points.key")},
+              faults(++starts_));
 }
 
 std::vector<std::string> Stage::naive_command() {
@@ -80,10 +80,29 @@ std::vector<std::string> Stage::naive_command() {
               faults(++starts_));
 }
 
-std::vector<std::string> Stage::relay_command() {
-  return {options_.waybill, "relay",
+// Two relays: one works, the other stands by.
+std::vector<std::string> Stage::relay_command(const std::string& name) {
+  return {"/usr/bin/env",   "WAYBILL_RELAY_HOLDER=" + name,
+          options_.waybill, "relay",
           "--store",        "sqlite://" + file("waybill_orders.db"),
           "--queue",        "queue://" + file("waybill_queue.db")};
+}
+
+std::string Stage::waybill(const std::vector<std::string>& arguments) {
+  const std::string output = file("waybill_answer.json");
+  std::filesystem::remove(output);
+  const std::vector<std::string> store = {"--store", "sqlite://" + file("waybill_orders.db"),
+                                          "--json"};
+  Process program(join(join({options_.waybill}, arguments), store), output);
+  while (!program.status()) {
+    tick();
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  std::ostringstream text;
+  text << std::ifstream(output).rdbuf();
+  if (*program.status() != 0)
+    throw std::runtime_error("waybill " + arguments[0] + ": " + text.str());
+  return text.str();
 }
 
 std::vector<std::string> Stage::points_command(const std::string& side, bool confirms) {
@@ -98,6 +117,7 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                                       "--port-file",
                                       file(side + "_points_service.port")};
   if (!confirms) return join(command, {"--no-inbox"});
+  if (frozen_) command = join(command, {"--freeze", kFrozenAccount});
   return join(command,
               {"--key-file", file("points.key"), "--confirm-url", "http://127.0.0.1:" + order_port_,
                "--fault-lose-confirmation", kLoseConfirmation, "--fault-seed",
@@ -124,6 +144,7 @@ void Stage::open() {
   order_port_ = wait_for_port(order_, "order_service.port");
   naive_port_ = wait_for_port(naive_order_, "naive_order_service.port");
   relay_.start();
+  standby_.start();
   points_.start();
   naive_points_.start();
   static_cast<void>(wait_for_port(points_, "waybill_points_service.port"));
@@ -134,6 +155,32 @@ void Stage::set_mode(const std::string& mode) {
   if (mode == mode_) return;
   mode_ = mode;
   order_.restart();
+}
+
+void Stage::freeze(bool frozen) {
+  frozen_ = frozen;
+  points_.restart();
+}
+
+Messages Stage::messages() {
+  const auto status = boost::json::parse(waybill({"status", "--no-wait"})).as_object();
+  Messages messages;
+  // The fence grows with each change of holder.
+  messages.takeovers = status.at("lease").at("fence").as_int64() - 1;
+  for (const auto& entry : status.at("states").as_array()) {
+    const std::int64_t rows = entry.at("rows").as_int64();
+    if (entry.at("state") == "DEAD") {
+      messages.dead += rows;
+    } else if (entry.at("state") != "SUCCESS") {
+      messages.waiting += rows;
+    }
+  }
+  return messages;
+}
+
+void Stage::replay_dead() {
+  waybill({"messages", "replay", "--all-matching", "--state", "DEAD", "--yes", "--reason",
+           "the account is no longer frozen"});
 }
 
 void Stage::kill_one(std::mt19937_64& random) {
@@ -149,7 +196,7 @@ void Stage::kill_one(std::mt19937_64& random) {
 }
 
 void Stage::tick() {
-  for (Service* service : {&order_, &relay_, &points_, &naive_order_, &naive_points_})
+  for (Service* service : {&order_, &relay_, &standby_, &points_, &naive_order_, &naive_points_})
     service->tick();
 }
 
@@ -197,12 +244,12 @@ std::uint64_t Stage::answered() const {
 }
 
 int Stage::kills() const {
-  return order_.kills() + relay_.kills() + points_.kills();
+  return order_.kills() + relay_.kills() + standby_.kills() + points_.kills();
 }
 
 std::vector<std::string> Stage::surprises() const {
   std::vector<std::string> all = failed_loads_;
-  for (const Service* service : {&order_, &relay_, &points_})
+  for (const Service* service : {&order_, &relay_, &standby_, &points_})
     all.insert(all.end(), service->surprises().begin(), service->surprises().end());
   return all;
 }

@@ -24,6 +24,13 @@ inline constexpr const char* kLoseAck = "0.05";
 inline constexpr const char* kLosePublish = "0.03";
 inline constexpr const char* kLoseConfirmation = "0.05";
 
+// Waybill's side, as its operators see it.
+struct Messages {
+  std::int64_t waiting = 0;  // neither finished nor DEAD
+  std::int64_t dead = 0;
+  std::int64_t takeovers = 0;  // of the lease, since the beginning
+};
+
 class Stage {
  public:
   explicit Stage(StageOptions options);
@@ -32,6 +39,11 @@ class Stage {
   void open();
   // The order service starts again with this dispatch mode.
   void set_mode(const std::string& mode);
+  // The points service starts again, and refuses points for one account from now on, or no more.
+  void freeze(bool frozen);
+  [[nodiscard]] Messages messages();
+  // As an operator: every DEAD message again, once the reason is mended.
+  void replay_dead();
   // Kills one of order service, relay, points service, and its naive counterpart; not one that was
   // killed a moment ago.
   void kill_one(std::mt19937_64& random);
@@ -58,7 +70,9 @@ class Stage {
   [[nodiscard]] std::string wait_for_port(Service& service, const std::string& name);
   std::vector<std::string> order_command();
   std::vector<std::string> naive_command();
-  std::vector<std::string> relay_command();
+  std::vector<std::string> relay_command(const std::string& name);
+  // Runs the waybill program on the order database; its answer as JSON.
+  std::string waybill(const std::vector<std::string>& arguments);
   std::vector<std::string> points_command(const std::string& side, bool confirms);
   void start_load(const std::string& side, std::vector<std::string> arguments);
 
@@ -76,9 +90,10 @@ class Stage {
   std::string mode_ = "sync";
   std::string order_port_ = "0", naive_port_ = "0";
   std::uint64_t starts_ = 0;
-  Service order_, relay_, points_, naive_order_, naive_points_;
+  bool frozen_ = false;
+  Service order_, relay_, standby_, points_, naive_order_, naive_points_;
   std::vector<Victim> victims_ = {
-      {{&order_, &naive_order_}}, {{&relay_}}, {{&points_, &naive_points_}}};
+      {{&order_, &naive_order_}}, {{&relay_}}, {{&standby_}}, {{&points_, &naive_points_}}};
   std::vector<Load> loads_;
   std::vector<std::string> failed_loads_;
 };

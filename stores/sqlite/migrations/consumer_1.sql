@@ -23,3 +23,20 @@ CREATE TABLE IF NOT EXISTS waybill_parked (
   gmt_create   TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   PRIMARY KEY (consumer, message_id)
 );
+CREATE TABLE IF NOT EXISTS waybill_attempt (
+  consumer   TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  attempts   INTEGER NOT NULL,
+  PRIMARY KEY (consumer, message_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waybill_audit (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  gmt_create    TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  operator      TEXT NOT NULL,
+  action        TEXT NOT NULL,
+  message_table TEXT NOT NULL,
+  message_row   INTEGER NOT NULL,
+  state_before  TEXT NOT NULL,
+  reason        TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS waybill_audit_row ON waybill_audit (message_table, message_row);

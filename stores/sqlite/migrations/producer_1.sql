@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS {table} (
 );
 CREATE INDEX IF NOT EXISTS {table}_fresh ON {table} (message_type, id) WHERE state = 'INIT';
 CREATE INDEX IF NOT EXISTS {table}_overdue ON {table} (message_type, gmt_modified, id) WHERE state = 'SENT';
+CREATE INDEX IF NOT EXISTS {table}_stuck ON {table} (message_type, state, id) WHERE state IN ('PARKED', 'DEAD');
 CREATE TABLE IF NOT EXISTS {table}_delivery (
   id                INTEGER PRIMARY KEY,
   message_type      TEXT NOT NULL,
@@ -68,3 +69,4 @@ CREATE TABLE IF NOT EXISTS waybill_audit (
   state_before  TEXT NOT NULL,
   reason        TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS waybill_audit_row ON waybill_audit (message_table, message_row);

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <limits>
 
 #include "row_writer.hpp"
 #include "rows.hpp"
@@ -10,6 +12,7 @@ namespace waybill::sqlite {
 namespace {
 
 constexpr std::uint32_t kRowsMax = 1000;
+constexpr std::uintmax_t kWalBytesMax = std::uintmax_t{64} << 20;
 
 void bind_optional(Query& query, std::string_view text) {
   if (text.empty()) {
@@ -19,63 +22,108 @@ void bind_optional(Query& query, std::string_view text) {
   }
 }
 
+MessageRow read_console_row(const Query& query) {
+  MessageRow row = read_row(query);
+  if (const std::string state = query.text(1); !parse_message_state(state)) {
+    row.unknown_state = state.empty() ? "(none)" : state;
+  }
+  return row;
+}
+
 class SqliteConsoleSession final : public ConsoleSession {
  public:
-  explicit SqliteConsoleSession(const Options& options) : connection_(options, OpenMode::existing) {
+  explicit SqliteConsoleSession(const Options& options)
+      : connection_(options, OpenMode::existing), path_(options.path) {
     verify(connection_, options, SchemaPart::producer);
   }
 
   Result<StoreStatus> status() override {
     return guarded([&] {
       StoreStatus status;
-      Query counts = connection_.query(sql::kCounts);
-      while (counts.step()) status.counts.push_back({counts.text(0), counts.number(1)});
-      Query oldest = connection_.query(sql::kOldestUnfinished);
-      if (oldest.step())
-        status.oldest_unfinished_age = Millis(std::max<std::int64_t>(0, oldest.number(0)));
+      status.now = read_now();
+      read_counts(status);
+      Query due = connection_.query(sql::kRetryDue);
+      if (due.step()) status.retry_due = due.number(0);
       status.lease = read_lease(connection_);
+      Query consumers = connection_.query(sql::kConsumerProgress);
+      while (consumers.step()) {
+        status.consumers.push_back({consumers.text(0), consumers.text(1),
+                                    parse_time(consumers.text(2)),
+                                    std::chrono::seconds(consumers.number(3))});
+      }
       status.schema_version = read_schema_version(connection_, SchemaPart::producer);
       return status;
     });
   }
 
+  Result<LeaseView> lease() override {
+    return guarded([&] { return read_lease(connection_); });
+  }
+
+  Result<DatabaseTime> now() override {
+    return guarded([&] { return read_now(); });
+  }
+
+  Result<std::vector<StoreFinding>> inspect() override {
+    std::vector<StoreFinding> findings;
+    std::error_code no_wal;
+    const auto bytes = std::filesystem::file_size(path_ + "-wal", no_wal);
+    if (!no_wal && bytes > kWalBytesMax) {
+      findings.push_back(
+          {"wal_grown", false,
+           "the write-ahead log " + path_ + "-wal has " + std::to_string(bytes >> 20) + " MiB",
+           "a reader stayed open for long, so that nothing could be written back; "
+           "reads get slower and the disk fills",
+           "find the connection that never ends its read, then run: PRAGMA "
+           "wal_checkpoint(TRUNCATE)"});
+    }
+    return findings;
+  }
+
   Result<std::vector<MessageRow>> list(const MessageFilter& filter) override {
     return guarded([&] {
-      const std::string_view state = filter.state ? to_string(*filter.state) : std::string_view();
-      Query query = connection_.query(sql::kList);
-      query.bind(filter.after_id);
-      if (filter.id) {
-        query.bind(*filter.id);
-      } else {
-        query.bind_null();
-      }
+      const bool whole_id =
+          !filter.identifier.empty() && !filter.message_type.empty() && !filter.biz_type.empty();
+      const std::string since = filter.since ? format_time(*filter.since) : "";
+      const std::string until = filter.until ? format_time(*filter.until) : "";
+      Query query = connection_.query(whole_id ? sql::kListIdentity : sql::kList);
+      query.bind(filter.id ? std::max(filter.after_id, *filter.id - 1) : filter.after_id);
+      query.bind(filter.id.value_or(std::numeric_limits<std::int64_t>::max()));
       bind_optional(query, filter.identifier);
       bind_optional(query, filter.message_type);
       bind_optional(query, filter.biz_type);
-      bind_optional(query, state);
+      bind_optional(query, filter.state);
+      bind_optional(query, filter.destination);
+      bind_optional(query, since);
+      bind_optional(query, until);
       query.bind(std::int64_t{std::clamp(filter.rows_max, 1U, kRowsMax)});
       std::vector<MessageRow> rows;
-      while (query.step()) rows.push_back(read_row(query));
+      while (query.step()) rows.push_back(read_console_row(query));
       return rows;
     });
   }
 
   Result<std::optional<MessageHistory>> show(std::int64_t id) override {
-    MessageFilter filter;
-    filter.id = id;
-    filter.after_id = id - 1;
-    auto rows = list(filter);
-    if (!rows) return rows.error();
-    if (rows->empty()) return std::optional<MessageHistory>{};
     return guarded([&]() -> std::optional<MessageHistory> {
-      MessageHistory history{std::move(rows->front()), {}};
-      Query query = connection_.query(sql::kReceipts);
-      query.bind(id);
-      while (query.step()) {
-        history.receipts.push_back({query.text(0),
-                                    parse_verdict(query.text(1)).value_or(Verdict::failed),
-                                    static_cast<std::uint32_t>(query.number(2)), query.text(3),
-                                    parse_time(query.text(4))});
+      MessageHistory history;
+      {
+        Query row = connection_.query(sql::kRow);
+        if (!row.bind(id).step()) return std::nullopt;
+        history.row = read_console_row(row);
+      }
+      Query receipts = connection_.query(sql::kReceipts);
+      receipts.bind(id);
+      while (receipts.step()) {
+        history.receipts.push_back({receipts.text(0),
+                                    parse_verdict(receipts.text(1)).value_or(Verdict::failed),
+                                    static_cast<std::uint32_t>(receipts.number(2)),
+                                    receipts.text(3), parse_time(receipts.text(4))});
+      }
+      Query audit = connection_.query(sql::kAuditEntries);
+      audit.bind(id);
+      while (audit.step()) {
+        history.audit.push_back({parse_time(audit.text(0)), audit.text(1), audit.text(2),
+                                 audit.text(3), audit.text(4)});
       }
       return history;
     });
@@ -130,6 +178,29 @@ class SqliteConsoleSession final : public ConsoleSession {
   }
 
  private:
+  DatabaseTime read_now() {
+    Query query = connection_.query(sql::kNow);
+    query.step();
+    return parse_time(query.text(0));
+  }
+
+  void read_counts(StoreStatus& status) {
+    std::optional<DatabaseTime> oldest;
+    Query query = connection_.query(sql::kCounts);
+    while (query.step()) {
+      StateCount count{query.text(0), query.number(1), parse_time(query.text(2)), query.number(3)};
+      const auto state = parse_message_state(count.state);
+      // A time that nobody can read is the epoch; it tells no age.
+      if (state && !is_final(*state) && count.oldest != DatabaseTime{}) {
+        oldest = std::min(oldest.value_or(count.oldest), count.oldest);
+      }
+      status.counts.push_back(std::move(count));
+    }
+    if (!oldest) return;
+    const auto age = std::chrono::duration_cast<Millis>(status.now - *oldest);
+    status.oldest_unfinished_age = std::max(age, Millis(0));
+  }
+
   void write_audit(const Mark& mark, std::string_view operator_name) {
     connection_.query(sql::kAudit)
         .bind(operator_name)
@@ -141,6 +212,7 @@ class SqliteConsoleSession final : public ConsoleSession {
   }
 
   Connection connection_;
+  const std::string path_;
 };
 
 }  // namespace

@@ -94,22 +94,88 @@ class SqliteInboxSession final : public InboxSession {
     });
   }
 
+  Result<std::uint32_t> begin_attempt(std::string_view consumer,
+                                      std::string_view message_id) override {
+    return guarded([&] {
+      return connection_.write([&] {
+        Query query = connection_.query(sql::kBeginAttempt);
+        query.bind(consumer).bind(message_id).step();
+        return static_cast<std::uint32_t>(query.number(0));
+      });
+    });
+  }
+
+  Result<std::vector<bool>> note_attempts(std::string_view consumer,
+                                          std::span<const std::string_view> message_ids) override {
+    return guarded([&] {
+      return connection_.write([&] {
+        std::vector<bool> known;
+        for (const std::string_view id : message_ids) {
+          known.push_back(connection_.query(sql::kNoteAttempt).bind(consumer).bind(id).run() == 0);
+        }
+        return known;
+      });
+    });
+  }
+
+  Status end_attempts(std::string_view consumer,
+                      std::span<const std::string_view> message_ids) override {
+    return guarded([&] {
+      connection_.write([&] {
+        for (const std::string_view id : message_ids) {
+          connection_.query(sql::kEndAttempt).bind(consumer).bind(id).run();
+        }
+      });
+    });
+  }
+
   Result<std::vector<ParkedMessage>> parked(std::string_view consumer,
                                             std::uint32_t rows_max) override {
+    return guarded([&] { return read_parked(consumer, {}, rows_max); });
+  }
+
+  Result<std::optional<ParkedMessage>> take_up(std::string_view consumer,
+                                               std::string_view message_id,
+                                               std::string_view operator_name,
+                                               std::string_view reason) override {
     return guarded([&] {
-      std::vector<ParkedMessage> rows;
-      Query query = connection_.query(sql::kParked);
-      query.bind(consumer).bind(std::int64_t{rows_max});
-      while (query.step()) {
-        rows.push_back({query.text(0), query.text(1), query.text(2), query.text(3),
-                        static_cast<std::uint32_t>(query.number(4)),
-                        static_cast<std::uint32_t>(query.number(5)), parse_time(query.text(6))});
-      }
-      return rows;
+      return connection_.write([&]() -> std::optional<ParkedMessage> {
+        std::vector<ParkedMessage> found = read_parked(consumer, message_id, 1);
+        if (found.empty()) return std::nullopt;
+        connection_.query(sql::kAuditInbox)
+            .bind(operator_name)
+            .bind(consumer)
+            .bind(message_id)
+            .bind(cut_text(reason, kReasonBytesMax))
+            .run();
+        return std::move(found.front());
+      });
     });
   }
 
  private:
+  // An empty name does not restrict.
+  std::vector<ParkedMessage> read_parked(std::string_view consumer, std::string_view message_id,
+                                         std::uint32_t rows_max) {
+    Query query = connection_.query(sql::kParked);
+    for (const std::string_view name : {consumer, message_id}) {
+      if (name.empty()) {
+        query.bind_null();
+      } else {
+        query.bind(name);
+      }
+    }
+    query.bind(std::int64_t{rows_max});
+    std::vector<ParkedMessage> rows;
+    while (query.step()) {
+      rows.push_back({query.text(0), query.text(1), query.text(2), query.text(3),
+                      static_cast<std::uint32_t>(query.number(4)),
+                      static_cast<std::uint32_t>(query.number(5)), parse_time(query.text(6)),
+                      query.text(7)});
+    }
+    return rows;
+  }
+
   Connection connection_;
 };
 

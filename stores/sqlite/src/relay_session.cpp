@@ -41,6 +41,22 @@ class SqliteRelaySession final : public RelaySession {
     return guarded([&] { return read_lane(spec); });
   }
 
+  Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type, bool confirmed,
+                                           std::uint32_t rows_max) override {
+    return guarded([&] {
+      std::vector<KeyBlock> blocks;
+      Query query = connection_.query(sql::kKeyBlocks);
+      query.bind(message_type).bind(std::int64_t{confirmed}).bind(std::int64_t{rows_max});
+      while (query.step()) {
+        const auto state = parse_message_state(query.text(2));
+        if (!state) continue;
+        blocks.push_back({query.number(0), query.text(1), *state,
+                          static_cast<std::uint32_t>(query.number(3)), query.number(4) != 0});
+      }
+      return blocks;
+    });
+  }
+
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
     return guarded([&] {
       std::vector<ConsumerProgress> consumers;

@@ -2,6 +2,7 @@
 
 #include "rows.hpp"
 #include "sql.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill::sqlite {
 namespace {
@@ -115,6 +116,7 @@ Marked apply(Connection& connection, const Mark& mark, const Lease* lease) {
     }
     write_delivery(connection, mark, to);
   }
+  WAYBILL_TEST_POINT("store.inside_mark");
   if (write_state(connection, mark, to, lease)) return Marked::done;
   if (!happy) {
     throw Failure{{Remedy::retry,

@@ -17,7 +17,8 @@ constexpr std::string_view kColumns[] = {"id",       "gmt_create", "gmt_modified
 constexpr std::string_view kProducerTables[] = {"{table}_delivery", "{table}_receipt",
                                                 "{table}_lease",    "waybill_route",
                                                 "waybill_consumer", "waybill_audit"};
-constexpr std::string_view kConsumerTables[] = {"waybill_inbox", "waybill_parked"};
+constexpr std::string_view kConsumerTables[] = {"waybill_inbox", "waybill_parked",
+                                                "waybill_attempt", "waybill_audit"};
 
 constexpr std::string_view kSchemaTable =
     "CREATE TABLE IF NOT EXISTS waybill_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)";
@@ -32,7 +33,8 @@ constexpr std::string_view kTableColumns = "SELECT name FROM pragma_table_info(?
 // Index names by their columns, as text, so that an index under another name counts too.
 constexpr std::string_view kIndexes =
     "SELECT l.name, l.\"unique\", l.partial,"
-    " (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))"
+    " (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno)),"
+    " (SELECT s.sql FROM sqlite_schema AS s WHERE s.name = l.name)"
     " FROM pragma_index_list(?1) AS l";
 
 std::string part_name(const Options& options, SchemaPart part) {
@@ -52,7 +54,8 @@ std::span<const std::string_view> tables(SchemaPart part) {
 std::string apply_command(const Options& options, SchemaPart part) {
   return "run: waybill schema apply --part " +
          std::string(part == SchemaPart::producer ? "producer" : "consumer") +
-         " --store sqlite://" + options.path;
+         " --store sqlite://" + options.path +
+         (options.table == Options().table ? "" : " --table " + options.table);
 }
 
 bool table_exists(Connection& connection, std::string_view name) {
@@ -109,20 +112,25 @@ void check_message_table(Connection& connection, const Options& options) {
 
 struct Wanted {
   bool unique;
-  bool partial;
+  std::string_view state;  // of a partial index, as its condition spells it; empty = not partial
   std::string_view columns;
   std::string_view cost;
   std::string_view statement;
 };
 
 constexpr Wanted kWantedIndexes[] = {
-    {true, false, "biz_type,message_type,identifier", "a repeated request becomes a second message",
+    {true, "", "biz_type,message_type,identifier", "a repeated request becomes a second message",
      "CREATE UNIQUE INDEX {table}_identity ON {table} (biz_type, message_type, identifier)"},
-    {false, true, "message_type,id", "finding new messages reads the whole table",
+    {false, "'INIT'", "message_type,id", "finding new messages reads the whole table",
      "CREATE INDEX {table}_fresh ON {table} (message_type, id) WHERE state = 'INIT'"},
-    {false, true, "message_type,gmt_modified,id", "finding overdue messages reads the whole table",
+    {false, "'SENT'", "message_type,gmt_modified,id",
+     "finding overdue messages reads the whole table",
      "CREATE INDEX {table}_overdue ON {table} (message_type, gmt_modified, id) WHERE state = "
      "'SENT'"},
+    {false, "'PARKED'", "message_type,state,id",
+     "finding parked and dead messages reads the whole table",
+     "CREATE INDEX {table}_stuck ON {table} (message_type, state, id) WHERE state IN ('PARKED', "
+     "'DEAD')"},
 };
 
 void check_indexes(Connection& connection, const Options& options,
@@ -134,10 +142,11 @@ void check_indexes(Connection& connection, const Options& options,
     while (query.step()) {
       found =
           found || (query.text(3) == wanted.columns && (!wanted.unique || query.number(1) == 1) &&
-                    (query.number(2) == 1) == wanted.partial);
+                    (query.number(2) == 1) != wanted.state.empty() &&
+                    query.text(4).find(wanted.state) != std::string::npos);
     }
     if (found) continue;
-    findings.push_back({false,
+    findings.push_back({wanted.unique ? "missing_unique" : "missing_index", false,
                         "table '" + options.table + "' has no " + (wanted.unique ? "unique " : "") +
                             "index on (" + std::string(wanted.columns) +
                             "): " + std::string(wanted.cost),
@@ -153,7 +162,7 @@ void check_headers(Connection& connection, const Options& options,
     if (query.text(0) == "headers") return;
   }
   findings.push_back(
-      {false,
+      {"missing_headers", false,
        "table '" + options.table +
            "' has no column headers: keys, trace context and binary content are refused",
        "ALTER TABLE " + options.table + " ADD COLUMN headers TEXT"});
@@ -257,7 +266,7 @@ Result<std::vector<SchemaFinding>> check_schema(const Options& options, SchemaPa
     try {
       verify(connection, options, part);
     } catch (const Failure& failure) {
-      findings.push_back({true, failure.error.text, failure.error.hint});
+      findings.push_back({"schema_unusable", true, failure.error.text, failure.error.hint});
       return findings;
     }
     if (part == SchemaPart::producer) {

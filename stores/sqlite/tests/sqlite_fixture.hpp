@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "waybill/stores/sqlite.hpp"
 #include "waybill/drivers/sqlite_busy_handler.hpp"
+#include "waybill/stores/sqlite.hpp"
 #include "waybill/testing/store_conformance.hpp"
 
 namespace waybill::sqlite {

@@ -1,6 +1,8 @@
 // The JSON bodies of the confirmation protocol.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,14 +12,19 @@
 
 namespace waybill::confirm {
 
+// The limits of a batch; confirm/openapi.yaml says the same.
 inline constexpr std::size_t kItemsMax = 1000;
+inline constexpr std::size_t kConsumerBytesMax = 64;
+inline constexpr std::size_t kReasonBytesMax = 4096;  // the store keeps 512 of them
+inline constexpr std::chrono::seconds kRetentionMax = std::chrono::days(3650);
 
 // {"consumer", "retention_seconds", "confirmations": [{"message_id", "verdict", "reason", "epoch",
-// "sent_at"}]} All items are of one consumer and carry one retention: those of the first.
+// "sent_at"}]} All items are of one consumer and carry one retention: those of the first. A reason
+// is cut to 512 bytes, and left out when it is no text.
 [[nodiscard]] std::string encode_batch(const std::vector<Confirmation>& items);
 
 // **Errors**: fix_call naming the member; unknown members are ignored, wrong types and ranges are
-// not.
+// not. Of a member that is there twice, the last counts.
 [[nodiscard]] Result<std::vector<Confirmation>> parse_batch(std::string_view body);
 
 // {"results": [{"message_id", "result"}]}

@@ -18,8 +18,8 @@ namespace waybill::confirm {
 struct EndpointOptions {
   std::size_t body_bytes_max = std::size_t{1} << 20;  // larger: 413
   std::size_t sessions_max = 8;                       // kept open between requests
-  std::function<WallTime()> now;  // empty = the host's clock; used for the ±5 minutes only
-  LogSink log;
+  std::function<WallTime()> now = {};  // empty = the host's clock; used for the ±5 minutes only
+  LogSink log = {};
 };
 
 struct EndpointStats {
@@ -32,7 +32,8 @@ struct EndpointStats {
 //
 // **Guarantee**: authenticates before it looks anything up. Each item is done | already |
 // not_found; a repeated request gets the same answer as the first. An item of a consumer that the
-// key does not belong to is not_found.
+// key does not belong to is not_found. Messages that a consumer failed for good are told to the log
+// as an alarm, also when that is repeated.
 // **Errors**, of the whole request, as application/problem+json: 400, 401, 404 (other path), 405,
 // 413, and 503 when the database cannot answer now.
 // **Ownership**: borrows the store. **Thread safety**: every member from any thread.
@@ -49,6 +50,7 @@ class Endpoint {
 
  private:
   [[nodiscard]] Reply confirm(const std::string& consumer, const std::string& body);
+  void count(const std::vector<Confirmation>& items, const std::vector<ConfirmResult>& results);
   [[nodiscard]] Result<std::vector<ConfirmResult>> write(const std::vector<Confirmation>& items);
   [[nodiscard]] Result<std::unique_ptr<ConfirmSession>> take_session();
   void give_back(std::unique_ptr<ConfirmSession> session);

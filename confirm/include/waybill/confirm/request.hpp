@@ -15,14 +15,14 @@ inline constexpr const char* kPath = "/api/v1/confirmations";
 struct Request {
   std::string method = "POST";
   std::string target = kPath;
-  std::vector<std::pair<std::string, std::string>> headers;  // names compared without case
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // names without case
+  std::string body = {};
 };
 
 struct Reply {
   int status = 200;
-  std::string content_type;
-  std::string body;
+  std::string content_type = {};
+  std::string body = {};
 };
 
 // Carries a request to the producer. **Errors**: retry or look when there was no answer.

@@ -4,8 +4,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -14,6 +17,7 @@
 #include "waybill/clock.hpp"
 #include "waybill/confirm/keys.hpp"
 #include "waybill/confirm/request.hpp"
+#include "waybill/confirm/signature.hpp"
 #include "waybill/inbox_store.hpp"
 #include "waybill/log.hpp"
 
@@ -21,30 +25,35 @@ namespace waybill::confirm {
 
 struct SenderOptions {
   std::string consumer;
-  Key key;                                                // signs every request
-  std::chrono::seconds retention = std::chrono::days(7);  // announced: how long the inbox remembers
-  std::uint32_t batch_max = 500;                          // items a request, 1…1000
+  Key key;  // signs every request; must be the consumer's
+  // Announced: how long the inbox remembers; 1 s … 3650 days.
+  std::chrono::seconds retention = std::chrono::days(7);
+  std::uint32_t batch_max = 500;                      // items a request, 1…1000
+  std::size_t body_bytes_max = std::size_t{1} << 20;  // of a request with several items
   Millis poll_interval{200};  // how often the inbox is read without a ring()
   Millis backoff_min{100};    // after a failed request, doubling, ±20 %
   Millis backoff_max{30000};
   std::chrono::seconds give_up_after = std::chrono::hours(24);  // of not_found for one message
-  LogSink log;
+  const Clock* clock = nullptr;        // borrowed; null = SteadyClock. Paces messages that wait
+  std::function<WallTime()> now = {};  // empty = the host's clock; stamps the signatures
+  LogSink log = {};
 };
 
 struct SenderStats {
-  std::uint64_t confirmed = 0;
-  std::uint64_t failed_requests = 0;
-  std::uint64_t given_up = 0;
+  std::uint64_t confirmed = 0;        // rows
+  std::uint64_t failed_requests = 0;  // no answer, or another one than 200
+  std::uint64_t given_up = 0;         // rows
 };
 
 // Reads inbox rows without `confirmed_at`, posts them, and marks what was answered.
 //
 // **Guarantee**: every inbox row is confirmed, however long the producer cannot be reached; the
 // consumer's own work waits for nothing here. A message that the producer does not know is asked
-// for again at growing intervals, beside the others, and given up with an alarm after
-// give_up_after.
-// **Ownership**: borrows the store; owns its thread. **Errors**: start() says whether the inbox can
-// be read.
+// for again at growing intervals (1 s … 1 h), beside the others, and given up with an alarm after
+// give_up_after. A batch that the producer refuses (400, 413) is halved; a single row that it
+// refuses waits in the same way, and is never given up.
+// **Ownership**: borrows the store; owns its thread. **Errors**: start(): fix_call for options out
+// of bounds; else what says that the inbox cannot be read.
 // **Thread safety**: ring() and stats() from any thread.
 class Sender {
  public:
@@ -61,31 +70,41 @@ class Sender {
   [[nodiscard]] SenderStats stats() const;
 
  private:
-  // A message that the producer did not know.
-  struct Unknown {
+  // A message that the producer did not know or refused.
+  struct Waiting {
     Steady first_seen;
     Steady next_try;
     Millis wait;
   };
-  enum class Round { idle, worked, failed };
+  enum class Round { more, at_end, refused, failed };
+  using Rows = std::vector<PendingConfirmation>;
+  using Results = std::vector<ConfirmResult>;
 
   void work(const std::stop_token& stop);
+  [[nodiscard]] Round guarded_round();
   [[nodiscard]] Round round();
-  [[nodiscard]] Result<std::vector<PendingConfirmation>> next_batch();
-  [[nodiscard]] Result<std::vector<ConfirmResult>> post(
-      const std::vector<PendingConfirmation>& rows);
+  [[nodiscard]] Result<Rows> next_batch();
+  [[nodiscard]] Request make_request(Rows& rows);
+  [[nodiscard]] std::optional<Results> post(Rows& rows, bool& is_refused);
+  [[nodiscard]] Round set_aside(const Rows& rows);
+  [[nodiscard]] Round fail(LogLevel level, const std::string& text);
   [[nodiscard]] bool settles(const PendingConfirmation& row, ConfirmResult result);
+  Waiting& delay(const PendingConfirmation& row);
   void warn(LogLevel level, const std::string& text);
   void wait(const std::stop_token& stop, Millis at_most);
 
   InboxStore& store_;
   const Post post_;
   const SenderOptions options_;
+  const SteadyClock steady_clock_;
+  const Clock& clock_;
   std::unique_ptr<InboxSession> session_;
-  std::int64_t after_ = 0;  // paging over rows that wait as unknown
-  std::map<std::string, Unknown> unknown_;
+  std::int64_t after_ = 0;     // paging over the rows
+  bool at_end_ = false;        // no row behind after_ when it was read
+  std::uint32_t batch_limit_;  // batch_max, or less after a refused batch
+  std::map<std::string, Waiting> waiting_;
   Millis backoff_{0};
-  bool warned_ = false;
+  std::optional<LogLevel> warned_;
   std::minstd_rand random_{std::random_device{}()};
 
   mutable std::mutex mutex_;  // guards the members below

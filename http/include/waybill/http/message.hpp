@@ -11,17 +11,17 @@ namespace waybill::http {
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;  // "GET", "POST", …
-  std::string target;  // path and query as sent
-  Headers headers;     // in order; names as sent
-  std::string body;
+  std::string method;    // "GET", "POST", …
+  std::string target;    // path and query as sent
+  Headers headers = {};  // in order; names as sent
+  std::string body = {};
 };
 
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  Headers headers = {};  // besides Content-Type and Content-Length
+  std::string body = {};
+  Headers headers = {};  // besides Content-Type, Content-Length and Transfer-Encoding
 };
 
 // A response of RFC 9457 (application/problem+json). `detail` holds no secrets.

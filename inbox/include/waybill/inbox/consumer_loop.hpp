@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -49,8 +50,14 @@ struct ConsumerOptions {
   Millis retry_wait_max{1000};  // longest wait between two tries, also of an unreachable database
   std::uint32_t unavailable_max = 10;  // tries while the database refuses to begin, insert or
                                        // commit; then the message goes back to the broker; >= 1
-  Millis later_wait{500};              // pause after a `later` or a message given back
-  std::size_t batch_max = 100;         // deliveries taken from the broker at once; 1…1000
+  // A message that ends the process (a crash in the handler) is recognised after restarts: of the
+  // first `watched_max` messages of a consumer those are watched that were sent before its start,
+  // which costs two small writes a batch. One that was on its way when the process ended is tried
+  // alone, and parked when crashes_max of these tries never ended. 0 = no watch.
+  std::uint32_t crashes_max = 5;
+  std::uint32_t watched_max = 1000;
+  Millis later_wait{500};       // pause after a `later` or a message given back
+  std::size_t batch_max = 100;  // deliveries taken from the broker at once; 1…1000
   // All deliveries of one batch in one transaction, so that one fsync serves many. When one of them
   // is not simply done, the whole batch is rolled back and handled one by one: a handler may then
   // run twice for a message, of which the first run left nothing in the database.
@@ -110,6 +117,9 @@ class ConsumerLoop {
                                      std::stop_token stop);
   void handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                          std::stop_token stop);
+  [[nodiscard]] std::vector<std::string_view> to_watch(const std::vector<Delivery>& batch);
+  [[nodiscard]] bool note(const std::vector<std::string_view>& watched, std::stop_token stop);
+  [[nodiscard]] Fate handle_suspect(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Attempt attempt(const Delivery& delivery);
   [[nodiscard]] bool begin(std::string& trouble);
@@ -134,6 +144,9 @@ class ConsumerLoop {
   ConsumerOptions options_;
   std::unique_ptr<InboxSession> session_;
   std::uint32_t receive_failures_ = 0;
+  const DatabaseTime started_at_;                // by the host's clock
+  std::uint32_t seen_ = 0;                       // messages since the start, up to watched_max
+  std::set<std::string, std::less<>> suspects_;  // of the batch: noted before, and never taken back
   std::atomic<std::uint64_t> done_{0};
   std::atomic<std::uint64_t> duplicates_{0};
   std::atomic<std::uint64_t> parked_{0};

@@ -17,6 +17,7 @@
 #include "waybill/outbox/open_transactions.hpp"
 #include "waybill/outbox/outbox.hpp"
 #include "waybill/outbox/outcome.hpp"
+#include "waybill/test_points.hpp"
 
 namespace waybill {
 
@@ -237,6 +238,7 @@ class TransactionTemplate {
     const Steady commit_sent = std::chrono::steady_clock::now();
     CommitAnswer answer = CommitAnswer::unknown;
     try {
+      WAYBILL_TEST_POINT("outbox.before_commit");
       answer = Adapter::commit(connection_);
     } catch (...) {
       roll_back_quietly();
@@ -263,6 +265,7 @@ class TransactionTemplate {
   }
 
   void hand_over(Steady commit_sent) noexcept {
+    WAYBILL_TEST_POINT("outbox.after_commit");
     std::vector<CommittedMessage> messages = std::move(messages_);
     const std::vector<std::function<void()>> actions = std::move(after_commit_);
     Handover handover = handover_;

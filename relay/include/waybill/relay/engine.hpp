@@ -74,6 +74,19 @@ struct RowsRead {
   bool exhausted = false;
   DatabaseTime now{};
 };
+// A row that holds back later rows of its key, as the store has it.
+struct KeyBlockHead {
+  std::int64_t id = 0;
+  std::uint64_t key_hash = 0;
+  MessageState state = MessageState::RETRY;
+  std::uint32_t epoch = 0;
+  bool accepted = false;
+};
+struct KeysRead {
+  RequestId request = 0;
+  std::span<const KeyBlockHead> blocks;
+  bool complete = true;  // false: there are more than were asked for
+};
 struct Published {
   std::int64_t id = 0;
   PublishResult result = PublishResult::unknown;
@@ -111,8 +124,8 @@ struct Stop {};  // read and publish no more, mark what comes back, release
 struct Tick {};  // time passed
 
 using Event =
-    std::variant<RouteIs, ProgressIs, RoutesRead, TypesListed, RowsRead, Published, Withdrawn,
-                 MarksDone, LeaseSeen, LeaseIs, LeaseReleased, Failed, Rung, Stop, Tick>;
+    std::variant<RouteIs, ProgressIs, RoutesRead, TypesListed, RowsRead, KeysRead, Published,
+                 Withdrawn, MarksDone, LeaseSeen, LeaseIs, LeaseReleased, Failed, Rung, Stop, Tick>;
 
 // ---- actions ----------------------------------------------------------------------------------
 
@@ -132,6 +145,13 @@ struct ReadRows {
   Millis overdue_after{0};
   std::uint32_t rows_max = 0;
   std::size_t bytes_max = 0;
+};
+// The rows of an ordered type that hold back others.
+struct ReadKeys {
+  RequestId request = 0;
+  TypeId type = 0;
+  bool confirmed = false;
+  std::uint32_t rows_max = 0;
 };
 // Keep the payload of this row of a page that was just read, until Drop. Rows not named: forget.
 struct Admit {
@@ -188,8 +208,8 @@ enum class Alarm {
   destination_down,     // subject: destination whose breaker opened
   message_dead,         // subject: type; never heals
   consumer_silent,      // subject: type
-  key_blocked,          // subject: type of ordered messages; a refused row keeps its key back
-  order_not_supported,  // subject: type; ordering = confirmed is treated as publish
+  key_blocked,          // subject: type of ordered messages; a row keeps later ones of its key back
+  too_many_blocks,      // subject: type of ordered messages; too many rows do so: the type waits
   too_many_types,       // subject: 0
   store_fails,          // subject: 0
   lease_lost,           // subject: 0; never heals
@@ -201,9 +221,9 @@ struct RaiseAlarm {
   std::int64_t id = 0;  // the row, with message_dead
 };
 
-using Action =
-    std::variant<ReadRoutes, ListTypes, ReadRows, Admit, Publish, Drop, MarkRows, JudgeRows,
-                 LookAtLease, TakeLease, RenewLease, ReleaseLease, PublishUntil, RaiseAlarm>;
+using Action = std::variant<ReadRoutes, ListTypes, ReadRows, ReadKeys, Admit, Publish, Drop,
+                            MarkRows, JudgeRows, LookAtLease, TakeLease, RenewLease, ReleaseLease,
+                            PublishUntil, RaiseAlarm>;
 
 struct EngineStats {
   std::uint64_t published = 0;

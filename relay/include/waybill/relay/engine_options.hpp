@@ -51,6 +51,7 @@ struct EngineOptions {
   Millis late_window{10'000};  // how far back
   Millis rescan_min{5000};     // full rescan of a lane: every max(this, cost × factor)
   std::uint32_t rescan_factor = 20;
+  Millis keys_poll{100};         // ordered types, while rows of a key wait for an earlier one
   Millis routes_interval{1000};  // route changes and consumers' progress
 
   // Messages that the broker has and a consumer has not confirmed.

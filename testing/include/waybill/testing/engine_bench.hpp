@@ -89,6 +89,7 @@ class EngineBench {
   void carry_out(const relay::ReadRoutes& action);
   void carry_out(const relay::ListTypes& action);
   void carry_out(const relay::ReadRows& action);
+  void carry_out(const relay::ReadKeys& action);
   void carry_out(const relay::Admit& action);
   void carry_out(const relay::Publish& action);
   void carry_out(const relay::Drop& action);

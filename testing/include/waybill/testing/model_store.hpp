@@ -100,6 +100,7 @@ class ModelStore final : public MessageStore {
   std::map<std::string, std::int64_t> ids_by_message_;
   std::map<LaneName, std::set<LanePlace>> lanes_;
   std::map<std::int64_t, std::map<std::string, Receipt>> receipts_;
+  std::set<std::string> stuck_types_;  // of rows that are or were PARKED or DEAD
   std::vector<Route> routes_;
   std::int64_t version_ = 0;
   std::int64_t last_id_ = 0;

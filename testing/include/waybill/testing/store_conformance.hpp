@@ -65,6 +65,7 @@ class StoreConformance : public ::testing::TestWithParam<StoreUnderTest> {
   std::unique_ptr<ConfirmSession> endpoint_;
   std::unique_ptr<ConsoleSession> console_;
   Lease lease_;
+  std::string next_headers_;  // of rows that insert() adds; empty: none
   int rows_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,10 +49,10 @@ struct SubscriberOptions {
 };
 
 // A member of a group. Partitions are leased: the members share them evenly (with more members than
-// partitions some wait). Whoever stands still for ttl + ttl/4 on the others' steady clock loses its
-// own, and its unsettled messages are delivered again; receive() and settle() keep a lease alive. A
-// partition that moves to a new member is first settled, for at most a ttl. Destroying the
-// subscriber frees its partitions at once.
+// partitions some wait). A member whose process died loses its own within some 50 ms, one that
+// stands still after ttl + ttl/4 on the others' steady clock; its unsettled messages are delivered
+// again; receive() and settle() keep a lease alive. A partition that moves to a new member is first
+// settled, for at most a ttl. Destroying the subscriber frees its partitions at once.
 // **Guarantee**: at least once; in order inside a partition, where nothing new is delivered before
 // the messages that were settled with `again`. A new group starts at the oldest message kept.
 // settle() writes once for all its tokens; when it fails, the next settle() or receive() writes
@@ -72,7 +73,8 @@ struct StoredMessage {
 
 struct GroupStatus {
   std::string group;
-  std::int64_t lag = 0;  // messages behind the group's cursors
+  std::int64_t lag = 0;                       // messages behind the group's cursors
+  std::optional<DatabaseTime> oldest_unread;  // when the first of them was published
 };
 
 struct TopicStatus {

@@ -45,6 +45,7 @@ struct SchemaApplied {
 [[nodiscard]] Result<SchemaApplied> apply_schema(const Options& options, SchemaPart part);
 
 struct SchemaFinding {
+  std::string name;    // schema_unusable, missing_unique, missing_index or missing_headers
   bool fatal = false;  // waybill cannot work; else a guarantee or the speed is reduced
   std::string text;
   std::string statement;  // mends it; may be empty

@@ -1,0 +1,96 @@
+// sqlite.scan_growth: what a scan of the relay costs beside millions of rows that it does not want.
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "bench.hpp"
+#include "shop.hpp"
+#include "waybill/stores/sqlite.hpp"
+
+namespace waybill::bench {
+namespace {
+
+constexpr int kScans = 400;
+constexpr int kRounds = 9;
+
+struct Rows {
+  std::int64_t done, sent, retry;
+};
+
+// Besides them 100 fresh rows, at the end.
+void fill(const std::string& path, const Rows& rows) {
+  create_shop(path);
+  const Database db = open_database(path);
+  const auto insert = [&](const char* state, std::int64_t count) {
+    run(db.get(), ("INSERT INTO local_message(message_type, biz_type, identifier, content, state)"
+                   " WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                   std::to_string(count) + ") SELECT 'order.placed', 'order', '" + state +
+                   "-' || i, '{}', '" + state + "' FROM n")
+                      .c_str());
+  };
+  run(db.get(), "PRAGMA cache_size = -262144; BEGIN");
+  insert("SUCCESS", rows.done);
+  insert("SENT", rows.sent);
+  insert("RETRY", rows.retry);
+  run(db.get(),
+      "INSERT INTO local_message_delivery(id, message_type, next_attempt_at, sends, refusals)"
+      " SELECT id, message_type, strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 day'), 1, 1"
+      " FROM local_message WHERE state = 'RETRY'");
+  insert("INIT", 100);
+  run(db.get(), "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+std::unique_ptr<RelaySession> open_session(const std::string& path) {
+  sqlite::Options options;
+  options.path = path;
+  auto store = sqlite::open_message_store(options);
+  if (!store) throw std::runtime_error(store.error().to_string());
+  auto session = (*store)->open_relay();
+  if (!session) throw std::runtime_error(session.error().to_string());
+  return std::move(*session);
+}
+
+// Scans a second: every lane is listed and read once.
+double scan(RelaySession& session) {
+  const auto started = std::chrono::steady_clock::now();
+  for (int i = 0; i < kScans; ++i) {
+    std::size_t found = 0;
+    for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due}) {
+      LaneRead read;
+      read.lane = lane;
+      read.message_type = "order.placed";
+      read.overdue_after = std::chrono::hours(1);
+      const auto types = session.types_present(lane);
+      const auto page = session.read(read);
+      if (!types || !page) throw std::runtime_error("the scan failed");
+      found += page->rows.size();
+    }
+    if (found != 100) throw std::runtime_error("the scan found " + std::to_string(found) + " rows");
+  }
+  return kScans / std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+}
+
+// Above 1: the scan beside many rows takes that many times longer.
+std::vector<Measurement> growth() {
+  const Scratch scratch;
+  fill(scratch.file("large.db"), {5'000'000, 1'000'000, 200'000});
+  fill(scratch.file("small.db"), {9'000, 700, 200});
+  const auto large = open_session(scratch.file("large.db"));
+  const auto small = open_session(scratch.file("small.db"));
+  static_cast<void>(scan(*large));
+  static_cast<void>(scan(*small));
+  Measurement m = compare(
+      "sqlite.scan_growth", "scans/s", "a table of 10 000 rows", kRounds,
+      [&] { return scan(*small); }, [&] { return scan(*large); });
+  m.against = "limit 1.05: with 5 M done, 1 M SENT and 200 k RETRY rows beside, " + m.against;
+  m.better = "lower";
+  return {m};
+}
+
+}  // namespace
+
+std::vector<Benchmark> scan_benchmarks() {
+  return {{"sqlite.scan_growth", growth}};
+}
+
+}  // namespace waybill::bench

@@ -1,0 +1,119 @@
+// Several relays on one table, in real processes: one works, the others take over.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <random>
+#include <thread>
+
+#include "shop.hpp"
+
+namespace waybill::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kTtl{2000};  // the relay's default
+const std::string kHolder = "SELECT holder FROM local_message_lease";
+const std::string kFence = "SELECT fence FROM local_message_lease";
+const std::string kUnsent = "SELECT COUNT(*) FROM local_message WHERE state = 'INIT'";
+
+// Two relays; `holder` has the lease and `standby` waits for it.
+class Lease : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    shop.start_order_service("relay");
+    shop.start_points_service();
+    shop.start_relay({}, "holder");
+    ASSERT_TRUE(shop.wait_for("orders.db", kHolder, "holder"));
+    shop.start_relay({}, "standby");
+    ASSERT_EQ(shop.place("before"), 201);
+    ASSERT_TRUE(shop.wait_for("orders.db", kUnsent, "0"));
+    // The standby has seen the lease before the holder ends.
+    std::this_thread::sleep_for(kTtl / 2);
+  }
+
+  // From now until an order that is placed now has left.
+  milliseconds time_of_an_order() {
+    const auto started = steady_clock::now();
+    EXPECT_EQ(shop.place("after"), 201);
+    EXPECT_TRUE(shop.wait_for("orders.db", kUnsent, "0"));
+    return std::chrono::duration_cast<milliseconds>(steady_clock::now() - started);
+  }
+
+  void expect_right(int orders) {
+    const auto report = shop.audit(30);
+    EXPECT_EQ(report.at("orders").as_int64(), orders);
+    for (const char* name : {"missing", "double", "phantom", "wrong", "unfinished"}) {
+      EXPECT_EQ(report.at(name).as_int64(), 0) << name << ": " << boost::json::serialize(report);
+    }
+  }
+
+  Shop shop;
+};
+
+TEST_F(Lease, L1_a_standby_takes_over_after_kill) {
+  shop.kill("holder");
+  EXPECT_LE(time_of_an_order(), 2 * kTtl);
+  EXPECT_EQ(shop.sql("orders.db", kHolder)[0], "standby");
+  expect_right(2);
+}
+
+TEST_F(Lease, L1_a_standby_takes_over_from_one_that_stands_still) {
+  shop.send_signal("holder", SIGSTOP);
+  EXPECT_LE(time_of_an_order(), 2 * kTtl);
+  expect_right(2);
+}
+
+TEST_F(Lease, L1_a_clean_stop_hands_over_at_once) {
+  shop.stop("holder");
+  EXPECT_LE(time_of_an_order(), kTtl / 2);
+  expect_right(2);
+}
+
+TEST_F(Lease, L2_a_zombie_that_wakes_up_changes_nothing_and_stands_by) {
+  shop.send_signal("holder", SIGSTOP);
+  time_of_an_order();
+  const auto copies = shop.sql("queue.db", "SELECT COUNT(*) FROM log");
+  const auto fence = shop.sql("orders.db", kFence);
+  shop.send_signal("holder", SIGCONT);
+  std::this_thread::sleep_for(kTtl);
+  EXPECT_EQ(shop.sql("orders.db", kFence), fence);
+  EXPECT_EQ(shop.sql("queue.db", "SELECT COUNT(*) FROM log"), copies);
+  // It is a standby like any other.
+  shop.kill("standby");
+  EXPECT_EQ(shop.place("last"), 201);
+  EXPECT_TRUE(shop.wait_for("orders.db", kUnsent, "0"));
+  EXPECT_EQ(shop.sql("orders.db", kHolder)[0], "holder");
+  expect_right(3);
+}
+
+TEST(Leases, G3_four_relays_killed_at_random_lose_nothing) {
+  Shop shop;
+  shop.start_order_service("relay");
+  shop.start_points_service();
+  const std::vector<std::string> relays = {"relay 1", "relay 2", "relay 3", "relay 4"};
+  for (const std::string& name : relays) shop.start_relay({}, name);
+  std::mt19937 random(7);
+  int orders = 0;
+  int kills = 0;
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 25; ++i) ASSERT_EQ(shop.place("A-" + std::to_string(orders++)), 201);
+    std::string victim = relays[random() % relays.size()];
+    if (round % 2 == 0) victim = shop.sql("orders.db", kHolder)[0];  // the one that works
+    if (victim.empty()) continue;
+    shop.kill(victim);
+    ++kills;
+    shop.start_relay({}, victim);
+  }
+  const auto report = shop.audit(60);
+  EXPECT_GE(kills, 4);
+  EXPECT_EQ(report.at("orders").as_int64(), orders);
+  for (const char* name : {"missing", "double", "phantom", "wrong", "unfinished"}) {
+    EXPECT_EQ(report.at(name).as_int64(), 0) << name << ": " << boost::json::serialize(report);
+  }
+}
+
+}  // namespace
+}  // namespace waybill::e2e
