@@ -4,93 +4,121 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
+#include <exception>
 #include <fstream>
-#include <numeric>
 #include <sstream>
+#include <stdexcept>
 
 #include "bench.hpp"
 
 namespace waybill::bench {
 namespace {
 
-std::vector<double> sorted(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values;
+double median_of(std::vector<double> values) {
+  return percentile(std::move(values), 0.5);
 }
 
-double median_of(const std::vector<double>& values) {
-  return percentile(values, 0.5);
+// Four digits say all that a measurement knows.
+std::string figure(double value) {
+  if (value == 0) return "0";
+  const double unit = std::pow(10.0, 3 - std::floor(std::log10(std::abs(value))));
+  return fmt::format("{}", std::round(value * unit) / unit);
 }
 
-boost::json::object to_json(const Measurement& m) {
-  return {{"name", m.name},       {"ratio", m.ratio},   {"value", m.value},   {"unit", m.unit},
-          {"against", m.against}, {"better", m.better}, {"median", m.median}, {"min", m.min},
-          {"max", m.max},         {"rounds", m.rounds}};
+std::string to_json(const Measurement& m) {
+  const auto text = [](const std::string& value) {
+    return boost::json::serialize(boost::json::string(value));
+  };
+  return fmt::format(
+      R"({{"name": {}, "ratio": {}, "value": {}, "unit": {}, "against": {}, "better": {}, )"
+      R"("median": {}, "min": {}, "max": {}, "rounds": {}}})",
+      text(m.name), figure(m.ratio), figure(m.value), text(m.unit), text(m.against), text(m.better),
+      figure(m.median), figure(m.min), figure(m.max), m.rounds);
 }
 
-// The entries of an earlier run that this one does not replace.
-boost::json::array kept(const std::string& path, const std::vector<std::string>& wanted) {
-  if (path.empty() || wanted.empty()) return {};
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  boost::system::error_code failed;
-  const boost::json::value earlier = boost::json::parse(text.str(), failed);
-  return failed || !earlier.is_array() ? boost::json::array() : earlier.as_array();
-}
-
-void put(boost::json::array& results, boost::json::object entry) {
-  for (boost::json::value& result : results) {
-    if (result.at("name") != entry.at("name")) continue;
-    result = std::move(entry);
-    return;
+// latest.json: an array with one entry a line, in the order of the benchmarks.
+class Results {
+ public:
+  // Keeps the entries of an earlier run when `keep`.
+  Results(std::string path, bool keep) : path_(std::move(path)) {
+    if (path_.empty() || !keep) return;
+    std::ostringstream text;
+    text << std::ifstream(path_).rdbuf();
+    boost::system::error_code failed;
+    const boost::json::value earlier = boost::json::parse(text.str(), failed);
+    if (failed || !earlier.is_array()) return;
+    for (const boost::json::value& entry : earlier.get_array()) put(of(entry));
   }
-  results.push_back(std::move(entry));
-}
 
-}  // namespace
-
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  values = sorted(std::move(values));
-  const auto last = static_cast<double>(values.size() - 1);
-  return values[static_cast<std::size_t>(last * share + 0.5)];
-}
-
-Measurement compare(std::string name, std::string unit, std::string against, int rounds,
-                    const std::function<double()>& ours, const std::function<double()>& yardstick) {
-  std::vector<double> values;
-  std::vector<double> limits;
-  std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    // Turns change sides each round, so that a drift of the machine favours neither.
-    const bool ours_first = round % 2 == 0;
-    const double first = ours_first ? ours() : yardstick();
-    const double second = ours_first ? yardstick() : ours();
-    values.push_back(ours_first ? first : second);
-    limits.push_back(ours_first ? second : first);
-    ratios.push_back(values.back() / limits.back());
+  void put(Measurement m) {
+    const auto same = std::find_if(entries_.begin(), entries_.end(),
+                                   [&](const Measurement& e) { return e.name == m.name; });
+    if (same == entries_.end()) {
+      entries_.push_back(std::move(m));
+    } else {
+      *same = std::move(m);
+    }
   }
-  Measurement m = summarise(std::move(name), std::move(unit), {}, "higher", ratios);
-  m.ratio = m.median;
-  m.value = median_of(values);
-  m.against = fmt::format("{}: {:.0f} {}", against, median_of(limits), m.unit);
-  return m;
+
+  void write() const {
+    if (path_.empty()) return;
+    std::ofstream file(path_);
+    const char* separator = "[\n  ";
+    for (const Measurement& m : entries_) {
+      file << separator << to_json(m);
+      separator = ",\n  ";
+    }
+    file << (entries_.empty() ? "[]\n" : "\n]\n");
+    if (!file.flush()) throw std::runtime_error("cannot write " + path_);
+  }
+
+ private:
+  static Measurement of(const boost::json::value& entry) {
+    const auto text = [&](const char* key) {
+      return boost::json::value_to<std::string>(entry.at(key));
+    };
+    const auto number = [&](const char* key) { return entry.at(key).to_number<double>(); };
+    return {text("name"),     number("ratio"),
+            number("value"),  text("unit"),
+            text("against"),  text("better"),
+            number("median"), number("min"),
+            number("max"),    entry.at("rounds").to_number<int>()};
+  }
+
+  std::string path_;
+  std::vector<Measurement> entries_;
+};
+
+// "sqlite.drain" means that entry, "sqlite" or "embedded.commit_to_points" all entries below it.
+bool means(const std::string& wanted, const std::string& entry) {
+  return entry == wanted || entry.starts_with(wanted + ".");
 }
 
-Measurement summarise(std::string name, std::string unit, std::string against, std::string better,
-                      std::vector<double> values) {
-  values = sorted(std::move(values));
-  Measurement m;
-  m.name = std::move(name);
-  m.unit = std::move(unit);
-  m.against = std::move(against);
-  m.better = std::move(better);
-  m.value = m.median = median_of(values);
-  m.min = values.front();
-  m.max = values.back();
-  m.rounds = static_cast<int>(values.size());
-  return m;
+std::vector<Benchmark> all_benchmarks() {
+  std::vector<Benchmark> all = sqlite_benchmarks();
+  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), end_to_end_benchmarks()}) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+// Says which names there are when one means nothing.
+bool are_known(const std::vector<std::string>& wanted, const std::vector<Benchmark>& all) {
+  for (const std::string& name : wanted) {
+    const bool known = std::any_of(all.begin(), all.end(), [&](const Benchmark& benchmark) {
+      return std::any_of(benchmark.entries.begin(), benchmark.entries.end(),
+                         [&](const std::string& entry) { return means(name, entry); });
+    });
+    if (known) continue;
+    fmt::print(stderr, "no benchmark '{}'; there are:\n", name);
+    for (const Benchmark& benchmark : all) {
+      for (const std::string& entry : benchmark.entries) fmt::print(stderr, "  {}\n", entry);
+    }
+    return false;
+  }
+  return true;
 }
 
 int main_of(int argc, char** argv) {
@@ -103,46 +131,96 @@ int main_of(int argc, char** argv) {
       wanted.emplace_back(argv[i]);
     }
   }
-  std::vector<Benchmark> all = sqlite_benchmarks();
-  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), end_to_end_benchmarks()}) {
-    all.insert(all.end(), more.begin(), more.end());
-  }
-
-  const auto is_wanted = [&](const std::string& name) {
-    return wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+  const std::vector<Benchmark> all = all_benchmarks();
+  if (!are_known(wanted, all)) return 2;
+  const auto is_wanted = [&](const std::string& entry) {
+    return wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                         [&](const std::string& w) { return means(w, entry); });
   };
-  for (const auto& name : wanted) {
-    if (std::none_of(all.begin(), all.end(), [&](const Benchmark& b) { return b.name == name; })) {
-      fmt::print(stderr, "no benchmark '{}'; there are:", name);
-      for (const auto& benchmark : all) fmt::print(stderr, " {}", benchmark.name);
-      fmt::print(stderr, "\n");
-      return 2;
+
+  Results results(out, !wanted.empty());
+  int exit_code = 0;
+  fmt::print("{:<36} {:>8} {:>10} {:<7} {}\n", "name", "ratio", "value", "unit", "against");
+  for (const Benchmark& benchmark : all) {
+    if (std::none_of(benchmark.entries.begin(), benchmark.entries.end(), is_wanted)) continue;
+    try {
+      for (const Measurement& m : benchmark.run()) {
+        if (!is_wanted(m.name)) continue;
+        fmt::print("{:<36} {:>8.3f} {:>10} {:<7} {}\n", m.name, m.ratio, figure(m.value), m.unit,
+                   m.against);
+        results.put(m);
+      }
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "{}: {}\n", benchmark.entries.front(), error.what());
+      exit_code = 1;
     }
+    std::fflush(stdout);
+    results.write();
   }
-  boost::json::array results = kept(out, wanted);
-  fmt::print("{:<28} {:>8} {:>12} {:<10} {}\n", "name", "ratio", "value", "unit", "against");
-  for (const auto& benchmark : all) {
-    if (!is_wanted(benchmark.name)) continue;
-    for (const Measurement& m : benchmark.run()) {
-      fmt::print("{:<28} {:>8.3f} {:>12.1f} {:<10} {}\n", m.name, m.ratio, m.value, m.unit,
-                 m.against);
-      std::fflush(stdout);
-      put(results, to_json(m));
-    }
+  return exit_code;
+}
+
+Measurement summary(std::string name, std::string unit, std::string better,
+                    const std::vector<double>& values, const std::vector<double>& ratios) {
+  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+  Measurement m;
+  m.name = std::move(name);
+  m.unit = std::move(unit);
+  m.better = std::move(better);
+  m.value = median_of(values);
+  m.ratio = m.median = median_of(ratios);
+  m.min = *least;
+  m.max = *most;
+  m.rounds = static_cast<int>(ratios.size());
+  return m;
+}
+
+}  // namespace
+
+double percentile(std::vector<double> values, double share) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  const auto last = static_cast<double>(values.size() - 1);
+  return values[static_cast<std::size_t>(last * share + 0.5)];
+}
+
+Measurement compare(std::string name, std::string unit, std::string against, int rounds,
+                    const std::function<double()>& ours, const std::function<double()>& yardstick,
+                    std::string better) {
+  std::vector<double> values;
+  std::vector<double> yardsticks;
+  std::vector<double> ratios;
+  for (int round = 0; round < rounds; ++round) {
+    // Turns change sides each round, so that a drift of the machine favours neither.
+    const bool ours_first = round % 2 == 0;
+    const double first = ours_first ? ours() : yardstick();
+    const double second = ours_first ? yardstick() : ours();
+    values.push_back(ours_first ? first : second);
+    yardsticks.push_back(ours_first ? second : first);
+    ratios.push_back(values.back() / yardsticks.back());
   }
-  if (!out.empty()) {
-    std::ofstream file(out);
-    file << boost::json::serialize(results) << '\n';
-    if (!file.flush()) {
-      fmt::print(stderr, "cannot write {}\n", out);
-      return 1;
-    }
-  }
-  return 0;
+  Measurement m = summary(std::move(name), std::move(unit), std::move(better), values, ratios);
+  m.against = fmt::format("{}: {} {}", against, figure(median_of(yardsticks)), m.unit);
+  return m;
+}
+
+Measurement within(std::string name, std::string unit, std::string against, double limit,
+                   std::vector<double> values) {
+  std::vector<double> ratios;
+  for (const double value : values) ratios.push_back(value / limit);
+  Measurement m = summary(std::move(name), std::move(unit), "lower", values, ratios);
+  m.against =
+      fmt::format("limit {} {}{}{}", figure(limit), m.unit, against.empty() ? "" : ", ", against);
+  return m;
 }
 
 }  // namespace waybill::bench
 
 int main(int argc, char** argv) {
-  return waybill::bench::main_of(argc, argv);
+  try {
+    return waybill::bench::main_of(argc, argv);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "waybill_bench: {}\n", error.what());
+    return 1;
+  }
 }

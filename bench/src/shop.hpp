@@ -13,8 +13,8 @@ namespace waybill::bench {
 
 using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 
-// A folder of its own below the build's working directory (a real disk, not a RAM disk), removed at
-// the end.
+// A folder of its own below the working directory, which is to be on a real disk, not a RAM disk;
+// removed at the end.
 class Scratch {
  public:
   Scratch();
@@ -24,6 +24,8 @@ class Scratch {
   [[nodiscard]] std::string file(const std::string& name) const {
     return (folder_ / name).string();
   }
+  // No other scratch folder of this machine is called so.
+  [[nodiscard]] std::string name() const { return folder_.filename().string(); }
 
  private:
   std::filesystem::path folder_;

@@ -61,7 +61,7 @@ Sender::~Sender() {
 }
 
 Status Sender::start() {
-  if (const Status checked = check(options_); !checked) return checked;
+  if (Status checked = check(options_); !checked) return checked;
   auto session = store_.open();
   if (!session) return session.error();
   session_ = std::move(*session);

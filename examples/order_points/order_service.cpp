@@ -14,6 +14,7 @@
 #include "waybill/outbox/dispatcher.hpp"
 #include "waybill/outbox/outbox.hpp"
 #include "waybill/outbox/transaction_template.hpp"
+#include "waybill/relay/doorbell.hpp"
 #include "waybill/relay/runner.hpp"
 #include "waybill/stores/sqlite.hpp"
 #include "waybill/testing/faulty_publisher.hpp"
@@ -43,7 +44,7 @@ Placed place_order(Transactions& transactions, const PlaceOrder& place) try {
 // All that follows is set-up, done once per process.
 
 struct ServiceOptions {
-  std::string db, queue, port_file, key_file;
+  std::string db, queue, port_file, key_file, doorbell;
   std::string dispatch = "async";
   std::uint16_t port = 0;
   std::uint32_t threads = 2;
@@ -143,7 +144,10 @@ int run(const ServiceOptions& options) {
   if (options.relay) require(relay.start());
 
   waybill::DispatcherOptions dispatcher_options;
-  dispatcher_options.ring = [&] { relay.ring(); };
+  dispatcher_options.ring = [&] {
+    relay.ring();
+    if (!options.doorbell.empty()) waybill::relay::ring_doorbell(options.doorbell);
+  };
   dispatcher_options.log = log_to_stderr;
   waybill::Dispatcher dispatcher(*store, publishers, dispatcher_options);
   require(dispatcher.start());
@@ -189,6 +193,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"sync", "async", "relay"}))
       ->capture_default_str();
   app.add_flag("--relay", options.relay, "run a relay inside this process");
+  app.add_option("--doorbell", options.doorbell, "rung after a commit, for a relay elsewhere");
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");
   app.add_option("--fault-lose-ack", options.faults.lose_ack,

@@ -49,7 +49,7 @@ bool is_end_of_connection(const beast::error_code& failed) {
 
 Response to_response(bhttp::response<bhttp::string_body> answer) {
   Response response;
-  response.status = answer.result_int();
+  response.status = static_cast<int>(answer.result_int());
   response.content_type = std::string(answer[bhttp::field::content_type]);
   for (const auto& field : answer.base()) {
     if (field.name() == bhttp::field::content_type ||

@@ -174,9 +174,12 @@ TEST(Client, an_answer_that_trickles_in_is_not_waited_for) {
 }
 
 TEST(Client, drops_a_connection_with_bytes_that_no_request_asked_for) {
-  ScriptedServer server(
-      {answer_with(kOk + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"), answer_with(kOk)});
-  Client client({.base_url = server.url()});
+  const auto answer_and_more = [](Wire& wire) {
+    answer_with(kOk + "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")(wire);
+    wire.read_rest();  // until the client closes
+  };
+  ScriptedServer server({answer_and_more, answer_with(kOk)});
+  Client client({.base_url = server.url(), .timeout = Millis(2000)});
   for (int i = 0; i < 2; ++i) {
     const auto response = client.send({"POST", "/"});
     ASSERT_TRUE(response.ok()) << response.error().to_string();

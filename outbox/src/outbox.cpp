@@ -165,6 +165,9 @@ Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {
     throw std::invalid_argument("content_bytes_max " + std::to_string(options_.content_bytes_max) +
                                 " cannot be used (1 byte to 1 GiB)");
   }
+  for (const Dialect dialect : {Dialect::sqlite, Dialect::postgres, Dialect::mariadb}) {
+    statements_[static_cast<std::size_t>(dialect)] = insert_statement(dialect, options_);
+  }
 }
 
 Rendered Outbox::render(Dialect dialect, const Message& message) const {
@@ -185,7 +188,7 @@ Rendered Outbox::render(Dialect dialect, const Message& message) const {
     return checked;
   }
   Rendered rendered;
-  rendered.sql = insert_statement(dialect, options_);
+  rendered.sql = statements_[static_cast<std::size_t>(dialect)];
   rendered.texts = {message.message_type, message.biz_type, message.identifier,
                     message.content.is_binary() ? encode_base64(message.content.bytes())
                                                 : std::string(message.content.bytes())};

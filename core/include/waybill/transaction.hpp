@@ -51,6 +51,15 @@ concept AdoptableTransaction = requires(Handle& handle, const Statement& stateme
   { transaction_adapter<Handle>::select(handle, statement) } -> std::same_as<std::vector<TextRow>>;
 };
 
+// An adapter may keep the prepared INSERT for the next time: `Kept` holds it, and goes before its
+// connection does.
+template <class Handle>
+concept KeepsStatement = AdoptableTransaction<Handle> &&
+    requires(Handle& handle, const Statement& statement,
+             typename transaction_adapter<Handle>::Kept& kept) {
+  { transaction_adapter<Handle>::insert(handle, statement, kept) } -> std::same_as<Inserted>;
+};
+
 // A handle on which a template can also begin and end transactions.
 template <class Handle>
 concept TransactionalConnection = AdoptableTransaction<Handle> &&

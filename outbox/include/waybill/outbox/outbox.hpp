@@ -1,6 +1,7 @@
 // Adds messages to the caller's own open transaction.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -76,6 +77,11 @@ class Outbox {
 
   template <AdoptableTransaction Handle>
   [[nodiscard]] Ticket add(Handle& handle, const Message& message) const;
+  // The same with the statement prepared once. **Ownership**: `kept` belongs to this connection and
+  // goes before it is closed.
+  template <KeepsStatement Handle>
+  [[nodiscard]] Ticket add(Handle& handle, const Message& message,
+                           typename transaction_adapter<Handle>::Kept& kept) const;
 
   // The same INSERT as data. On 0 affected rows the message is a duplicate, or the guard inside the
   // statement saw no open transaction (PostgreSQL, MariaDB). For SQLite the caller makes sure that
@@ -85,6 +91,8 @@ class Outbox {
   [[nodiscard]] const OutboxOptions& options() const noexcept { return options_; }
 
  private:
+  template <AdoptableTransaction Handle, class Insert>
+  [[nodiscard]] Ticket add_by(Handle& handle, const Message& message, const Insert& insert) const;
   [[nodiscard]] std::string find_statement(Dialect dialect) const;
   [[nodiscard]] static Ticket not_open(TransactionStatus status);
   [[nodiscard]] static Ticket foreign_connection();
@@ -93,10 +101,26 @@ class Outbox {
   [[nodiscard]] static Ticket duplicate(std::int64_t id);
 
   OutboxOptions options_;
+  std::array<std::string, 3> statements_;  // by dialect
 };
 
 template <AdoptableTransaction Handle>
 Ticket Outbox::add(Handle& handle, const Message& message) const {
+  return add_by(handle, message, [&](const Statement& statement) {
+    return transaction_adapter<Handle>::insert(handle, statement);
+  });
+}
+
+template <KeepsStatement Handle>
+Ticket Outbox::add(Handle& handle, const Message& message,
+                   typename transaction_adapter<Handle>::Kept& kept) const {
+  return add_by(handle, message, [&](const Statement& statement) {
+    return transaction_adapter<Handle>::insert(handle, statement, kept);
+  });
+}
+
+template <AdoptableTransaction Handle, class Insert>
+Ticket Outbox::add_by(Handle& handle, const Message& message, const Insert& insert) const {
   using Adapter = transaction_adapter<Handle>;
   const TransactionStatus before = Adapter::status(handle);
   if (before == TransactionStatus::idle || before == TransactionStatus::failed) {
@@ -110,7 +134,7 @@ Ticket Outbox::add(Handle& handle, const Message& message) const {
   const std::vector<Value> values = rendered.values();
   Inserted inserted;
   try {
-    inserted = Adapter::insert(handle, {rendered.sql, values});
+    inserted = insert(Statement{rendered.sql, values});
   } catch (const std::exception& error) {
     if (Adapter::status(handle) != TransactionStatus::idle) throw;
     return ended_silently(TransactionStatus::idle, error.what());

@@ -59,7 +59,7 @@ class Transaction {
   // The same with the refusal as a value. `not_in_transaction` also makes the transaction
   // rollback-only: there is none any more.
   [[nodiscard]] Ticket try_add(Message message) {
-    Ticket ticket = template_.outbox_.add(template_.connection_, message);
+    Ticket ticket = template_.add(message);
     if (ticket.result == AddResult::added) {
       template_.messages_.push_back({ticket.id, std::move(message)});
     } else if (ticket.result == AddResult::not_in_transaction) {
@@ -102,7 +102,7 @@ class Transaction {
 // an exception that leaves a nested one rolls the whole back, even if the outer code catches it.
 // execute_nested() sets a savepoint instead: its rollback takes its messages and actions along.
 // **Ownership**: borrows the connection, the outbox and the dispatcher (null: the relay takes every
-// row).
+// row). It may keep a prepared statement, so it goes before the connection is closed.
 // **Errors**: the code's exception is rethrown after the rollback. A COMMIT that the database
 // refused is the driver's exception, after the rollback. std::logic_error for a connection with an
 // open transaction, and for execute_nested() outside execute().
@@ -201,6 +201,14 @@ class TransactionTemplate {
       outcome.value.emplace(std::forward<F>(code)(transaction));
     }
     outcome.state = TransactionState::committed;  // unless what follows says otherwise
+  }
+
+  [[nodiscard]] Ticket add(const Message& message) {
+    if constexpr (KeepsStatement<Connection>) {
+      return outbox_.add(connection_, message, kept_);
+    } else {
+      return outbox_.add(connection_, message);
+    }
   }
 
   template <class R>
@@ -318,7 +326,18 @@ class TransactionTemplate {
     open_.reset();
   }
 
+  struct NothingKept {};
+  template <class C>
+  struct KeptOf {
+    using Type = NothingKept;
+  };
+  template <KeepsStatement C>
+  struct KeptOf<C> {
+    using Type = typename transaction_adapter<C>::Kept;
+  };
+
   Connection& connection_;
+  [[no_unique_address]] typename KeptOf<Connection>::Type kept_{};
   const Outbox& outbox_;
   Dispatcher* dispatcher_;
   int depth_ = 0;

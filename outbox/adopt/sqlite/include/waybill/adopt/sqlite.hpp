@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,6 +36,14 @@ class SqliteError : public std::runtime_error {
 // **Thread safety**: as the handle's.
 template <>
 struct transaction_adapter<sqlite3*> {
+  // A prepared INSERT; finalized with it, so it must go before the connection is closed.
+  struct Kept {
+    std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> statement{nullptr,
+                                                                         &sqlite3_finalize};
+    sqlite3* database = nullptr;
+    std::string sql;
+  };
+
   static Dialect dialect(sqlite3*) noexcept { return Dialect::sqlite; }
 
   static TransactionStatus status(sqlite3* db) {
@@ -49,6 +58,25 @@ struct transaction_adapter<sqlite3*> {
     inserted.rows = static_cast<std::uint64_t>(sqlite3_changes(db));
     inserted.id = sqlite3_last_insert_rowid(db);
     return inserted;
+  }
+
+  static Inserted insert(sqlite3* db, const Statement& statement, Kept& kept) {
+    if (kept.database != db || kept.sql != statement.sql) {
+      kept.statement = prepare(db, statement.sql, SQLITE_PREPARE_PERSISTENT);
+      kept.database = db;
+      kept.sql = statement.sql;
+    }
+    // The values live during this call only, and an open statement would hold the transaction.
+    struct Reset {
+      ~Reset() {
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+      }
+      sqlite3_stmt* statement;
+    } const reset{kept.statement.get()};
+    bind_all(db, kept.statement.get(), statement.values);
+    step_to_end(db, kept.statement.get(), nullptr);
+    return {static_cast<std::uint64_t>(sqlite3_changes(db)), sqlite3_last_insert_rowid(db), 0};
   }
 
   static std::vector<TextRow> select(sqlite3* db, const Statement& statement) {
@@ -101,15 +129,24 @@ struct transaction_adapter<sqlite3*> {
     }
   }
 
-  static Prepared prepare(sqlite3* db, const Statement& statement) {
+  static Prepared prepare(sqlite3* db, std::string_view sql, unsigned flags) {
     sqlite3_stmt* raw = nullptr;
-    const int code = sqlite3_prepare_v2(checked(db), statement.sql.data(),
-                                        static_cast<int>(statement.sql.size()), &raw, nullptr);
+    const int code = sqlite3_prepare_v3(checked(db), sql.data(), static_cast<int>(sql.size()),
+                                        flags, &raw, nullptr);
     Prepared prepared(raw, &sqlite3_finalize);
     if (code != SQLITE_OK) throw SqliteError(db, "cannot prepare a statement of the outbox");
-    int index = 0;
-    for (const Value& value : statement.values) bind(db, raw, ++index, value);
     return prepared;
+  }
+
+  static Prepared prepare(sqlite3* db, const Statement& statement) {
+    Prepared prepared = prepare(db, statement.sql, 0);
+    bind_all(db, prepared.get(), statement.values);
+    return prepared;
+  }
+
+  static void bind_all(sqlite3* db, sqlite3_stmt* statement, std::span<const Value> values) {
+    int index = 0;
+    for (const Value& value : values) bind(db, statement, ++index, value);
   }
 
   static void bind(sqlite3* db, sqlite3_stmt* statement, int index, const Value& value) {
