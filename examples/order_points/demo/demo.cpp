@@ -122,8 +122,8 @@ void play(Stage& stage, const DemoOptions& options) {
   }
 }
 
-// One account was frozen meanwhile: its messages are DEAD with that reason. The account is thawed
-// and an operator replays them.
+// Some accounts were frozen meanwhile: their messages are DEAD with that reason. The accounts are
+// thawed and an operator replays them.
 void replay(Stage& stage) {
   const auto patience = steady_clock::now() + std::chrono::seconds(kAuditPatienceSeconds);
   Messages messages = stage.messages();
@@ -135,11 +135,11 @@ void replay(Stage& stage) {
   std::printf("relays took over from each other %lld times\n",
               static_cast<long long>(messages.takeovers));
   std::printf(
-      "%lld messages are DEAD, \"the account is frozen\"; thawed, and replayed by an operator\n",
+      "%lld messages are DEAD: their accounts were frozen; thawed, and replayed by an operator\n",
       static_cast<long long>(messages.dead));
   std::fflush(stdout);
   stage.freeze(false);
-  stage.replay_dead();
+  if (messages.dead > 0) stage.replay_dead();
 }
 
 int run(const DemoOptions& options) {

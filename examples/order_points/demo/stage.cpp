@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
-constexpr const char* kFrozenAccount = "u7";  // of 100
+constexpr int kFrozenAccounts = 10;  // u0 to u9, of 100
 constexpr std::chrono::seconds kStartPatience{20};
 // Longer than a standby or a restarted process needs to take over, so that each kill shows a
 // recovery and not just an outage.
@@ -117,7 +117,8 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                                       "--port-file",
                                       file(side + "_points_service.port")};
   if (!confirms) return join(command, {"--no-inbox"});
-  if (frozen_) command = join(command, {"--freeze", kFrozenAccount});
+  for (int user = 0; frozen_ && user < kFrozenAccounts; ++user)
+    command = join(command, {"--freeze", "u" + std::to_string(user)});
   return join(command,
               {"--key-file", file("points.key"), "--confirm-url", "http://127.0.0.1:" + order_port_,
                "--fault-lose-confirmation", kLoseConfirmation, "--fault-seed",
