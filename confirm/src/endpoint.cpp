@@ -81,21 +81,26 @@ Reply Endpoint::confirm(const std::string& consumer, const std::string& body) {
 
 void Endpoint::count(const std::vector<Confirmation>& items,
                      const std::vector<ConfirmResult>& results) {
-  std::size_t failed = 0;
-  const Confirmation* first_failed = nullptr;
+  std::vector<const Confirmation*> failed;
+  std::vector<const Confirmation*> cancelled;
   {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < items.size(); ++i) {
       ++(results[i] == ConfirmResult::not_found ? stats_.not_found : stats_.accepted);
-      if (items[i].verdict != Verdict::failed || results[i] != ConfirmResult::done) continue;
-      ++failed;
-      if (first_failed == nullptr) first_failed = &items[i];
+      if (results[i] == ConfirmResult::done_though_cancelled) cancelled.push_back(&items[i]);
+      if (items[i].verdict == Verdict::failed && results[i] == ConfirmResult::done)
+        failed.push_back(&items[i]);
     }
   }
-  if (failed == 0 || !options_.log) return;
-  options_.log(LogLevel::alarm, "confirm: consumer '" + first_failed->consumer + "' failed " +
-                                    std::to_string(failed) + " message(s) for good, first " +
-                                    first_failed->message_id);
+  alarm(failed, "failed");
+  alarm(cancelled, "had already done, though cancelled,");
+}
+
+void Endpoint::alarm(const std::vector<const Confirmation*>& items, std::string_view what) const {
+  if (items.empty() || !options_.log) return;
+  options_.log(LogLevel::alarm, "confirm: consumer '" + items.front()->consumer + "' " +
+                                    std::string(what) + " " + std::to_string(items.size()) +
+                                    " message(s), first " + items.front()->message_id);
 }
 
 Result<std::vector<ConfirmResult>> Endpoint::write(const std::vector<Confirmation>& items) {

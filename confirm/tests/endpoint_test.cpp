@@ -405,13 +405,18 @@ TEST_F(EndpointTest, H11_after_a_replay_an_old_failed_changes_nothing) {
   EXPECT_EQ(confirm({item("A", "points", Verdict::failed, 1)}), "already");
 }
 
-TEST_F(EndpointTest, H11_done_after_cancelled_is_success) {
+TEST_F(EndpointTest, H11_done_after_cancelled_is_success_with_an_alarm) {
   shop_.add("A");
   shop_.act("A", Cause::cancelled);
   EXPECT_EQ(confirm({item("A", "points", Verdict::failed)}), "already");
   EXPECT_EQ(shop_.state_of("A"), "CANCELLED");
+  EXPECT_TRUE(alarms_.empty());
   EXPECT_EQ(confirm({item("A")}), "done");
   EXPECT_EQ(shop_.state_of("A"), "SUCCESS");
+  ASSERT_EQ(alarms_.size(), 1U);
+  EXPECT_NE(alarms_[0].find("though cancelled"), std::string::npos) << alarms_[0];
+  EXPECT_EQ(confirm({item("A")}), "done");
+  EXPECT_EQ(alarms_.size(), 1U);
 }
 
 }  // namespace

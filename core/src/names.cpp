@@ -40,6 +40,7 @@ constexpr Name<Dispatch> kDispatches[] = {
 constexpr Name<Verdict> kVerdicts[] = {
     {Verdict::done, "done"}, {Verdict::failed, "failed"}, {Verdict::later, "later"}};
 constexpr Name<ConfirmResult> kConfirmResults[] = {{ConfirmResult::done, "done"},
+                                                   {ConfirmResult::done_though_cancelled, "done"},
                                                    {ConfirmResult::already, "already"},
                                                    {ConfirmResult::not_found, "not_found"}};
 constexpr Name<PublishResult> kPublishResults[] = {

@@ -6,13 +6,12 @@ namespace waybill::embedded {
 
 Result<std::vector<StoredMessage>> peek(const Options& options, std::string_view topic,
                                         std::int64_t after_position, std::uint32_t rows_max) {
-  return sqlite::guarded([&] {
+  return guarded([&] {
     LogFile file(options, sqlite::OpenMode::existing);
     const auto found = file.find_topic(topic);
     if (!found) {
-      throw sqlite::Failure{{Remedy::fix_call,
-                             "no topic '" + std::string(topic) + "' in " + options.path,
-                             "see `waybill queue topics`"}};
+      throw Failure{{Remedy::fix_call, "no topic '" + std::string(topic) + "' in " + options.path,
+                     "see `waybill queue topics`"}};
     }
     std::vector<StoredMessage> messages;
     Query query = file.query(
@@ -39,7 +38,7 @@ Result<std::vector<StoredMessage>> peek(const Options& options, std::string_view
 }
 
 Result<std::vector<TopicStatus>> topics(const Options& options) {
-  return sqlite::guarded([&] {
+  return guarded([&] {
     LogFile file(options, sqlite::OpenMode::existing);
     std::vector<TopicStatus> topics;
     Query names = file.query(

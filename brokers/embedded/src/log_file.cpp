@@ -67,15 +67,15 @@ bool is_empty(sqlite::Database& database) {
 
 void check_identity(sqlite::Database& database, const std::string& path) {
   if (number(database, "PRAGMA application_id") != kApplicationId) {
-    throw sqlite::Failure{{Remedy::fix_call, path + " is a database, but no waybill queue",
-                           "name another file for the queue"}};
+    throw Failure{{Remedy::fix_call, path + " is a database, but no waybill queue",
+                   "name another file for the queue"}};
   }
   const std::int64_t version = number(database, "PRAGMA user_version");
   if (version != kVersion) {
-    throw sqlite::Failure{{Remedy::fix_call,
-                           path + " has queue version " + std::to_string(version) +
-                               ", this program knows " + std::to_string(kVersion),
-                           "use the waybill that made it, or a new file"}};
+    throw Failure{{Remedy::fix_call,
+                   path + " has queue version " + std::to_string(version) +
+                       ", this program knows " + std::to_string(kVersion),
+                   "use the waybill that made it, or a new file"}};
   }
 }
 
@@ -94,8 +94,8 @@ sqlite::Database open_once(const Options& options, sqlite::OpenMode mode) {
   std::error_code ignored;
   const bool exists = std::filesystem::exists(options.path, ignored);
   if (!exists && mode == sqlite::OpenMode::existing) {
-    throw sqlite::Failure{{Remedy::fix_call, "no queue at " + options.path,
-                           "whoever publishes or subscribes first creates it"}};
+    throw Failure{{Remedy::fix_call, "no queue at " + options.path,
+                   "whoever publishes or subscribes first creates it"}};
   }
   // Opened with `create`, a file is set to WAL mode; a foreign one must stay as it is.
   sqlite::Database database(options.path, exists ? sqlite::OpenMode::existing : mode,
@@ -113,7 +113,7 @@ sqlite::Database open_database(const Options& options, sqlite::OpenMode mode) {
   for (;;) {
     try {
       return open_once(options, mode);
-    } catch (const sqlite::Failure& failure) {
+    } catch (const Failure& failure) {
       if (failure.error.remedy != Remedy::retry || std::chrono::steady_clock::now() >= until) {
         throw;
       }

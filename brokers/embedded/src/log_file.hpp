@@ -24,7 +24,7 @@ struct Topic {
 class LogFile {
  public:
   // With `create`, makes the file and its schema where they are missing; several processes may do
-  // so at once. Throws sqlite::Failure, also for a foreign file, which stays untouched.
+  // so at once. Throws Failure, also for a foreign file, which stays untouched.
   LogFile(const Options& options, sqlite::OpenMode mode);
 
   [[nodiscard]] Query query(const char* sql) {

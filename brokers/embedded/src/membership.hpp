@@ -25,13 +25,13 @@ class Membership {
   Membership(LogFile& file, Topic topic, std::string group, std::string name, Millis ttl);
 
   // True when maintain() should be called: it is time, or another member has died.
-  // Throws sqlite::Failure.
+  // Throws Failure.
   [[nodiscard]] bool is_due(Steady now);
 
   // Renews what is owned, gives away what exceeds this member's share, takes what is free. `owned`
   // is brought up to date: lost partitions vanish, new ones are added. A surplus partition for
   // which `is_busy` is kept for up to a ttl, so that what was delivered can be settled. Throws
-  // sqlite::Failure.
+  // Failure.
   void maintain(Steady now, std::map<std::uint32_t, Ownership>& owned,
                 const std::function<bool(std::uint32_t)>& is_busy);
   // True when the partition is about to be given away: nothing new should be delivered from it.

@@ -70,7 +70,7 @@ class EmbeddedPublisher final : public Publisher {
     }
     if (left < options_.busy_timeout) {
       // Replaces the fair busy handler, which would wait beyond the deadline.
-      static_cast<void>(sqlite::guarded([&] {
+      static_cast<void>(guarded([&] {
         file_->database().execute("PRAGMA busy_timeout = " + std::to_string(left.count()));
       }));
     }
@@ -81,7 +81,7 @@ class EmbeddedPublisher final : public Publisher {
   // One transaction for the whole queue: one sync of the disk serves every message.
   void write_queue(OutcomeSink& sink) {
     std::vector<PublishOutcome> outcomes(queue_.size());
-    const auto written = sqlite::guarded([&] {
+    const auto written = guarded([&] {
       reopen_if_replaced();
       sqlite::in_transaction(file_->database(), [&] {
         for (std::size_t i = 0; i < queue_.size(); ++i) outcomes[i] = write(queue_[i]);
@@ -168,7 +168,7 @@ class EmbeddedPublisher final : public Publisher {
 
 Result<std::unique_ptr<Publisher>> open_publisher(const Options& options) {
   if (auto valid = check(options); !valid) return valid.error();
-  return sqlite::guarded(
+  return guarded(
       [&]() -> std::unique_ptr<Publisher> { return std::make_unique<EmbeddedPublisher>(options); });
 }
 

@@ -27,7 +27,7 @@ void Retention::clean_up(LogFile& file, Steady now) {
     Query oldest = file.query(kIsDue);
     return oldest.bind(age_ms).step() && oldest.number(0) == 1;
   };
-  const auto deleted = sqlite::guarded([&]() -> std::int64_t {
+  const auto deleted = guarded([&]() -> std::int64_t {
     if (!is_due()) return 0;
     return sqlite::in_transaction(
         file.database(), [&] { return file.query(kDelete).bind(age_ms).bind(kBatch).run(); });

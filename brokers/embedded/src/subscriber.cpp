@@ -30,14 +30,14 @@ class EmbeddedSubscriber final : public Subscriber {
 
   ~EmbeddedSubscriber() override {
     if (!membership_) return;
-    static_cast<void>(sqlite::guarded([&] { save_cursors(); }));
-    static_cast<void>(sqlite::guarded([&] { membership_->leave(owned_); }));
+    static_cast<void>(guarded([&] { save_cursors(); }));
+    static_cast<void>(guarded([&] { membership_->leave(owned_); }));
   }
 
   Status receive(Steady until, std::size_t at_most, std::vector<Delivery>& out) override {
     const std::size_t before = out.size();
     for (;;) {
-      Status worked = sqlite::guarded([&] { collect(before + at_most, out); });
+      Status worked = guarded([&] { collect(before + at_most, out); });
       if (out.size() > before) return {};
       if (!worked && worked.error().remedy == Remedy::fix_call) return worked;
       const Steady now = std::chrono::steady_clock::now();
@@ -63,9 +63,9 @@ class EmbeddedSubscriber final : public Subscriber {
       }
     }
     more_ = true;  // what was held back by unsettled_max or behind an `again` may come now
-    Status saved = sqlite::guarded([&] { save_cursors(); });
+    Status saved = guarded([&] { save_cursors(); });
     // A handler that is slow over a large batch keeps its leases by settling along the way.
-    static_cast<void>(sqlite::guarded([&] { keep_membership(); }));
+    static_cast<void>(guarded([&] { keep_membership(); }));
     return saved;
   }
 
@@ -89,8 +89,8 @@ class EmbeddedSubscriber final : public Subscriber {
   Topic ensure_topic(const std::string& name) {
     if (const auto topic = file_->find_topic(name)) return *topic;
     if (!options_.create_topics) {
-      throw sqlite::Failure{{Remedy::fix_call, "no topic '" + name + "' in " + options_.path,
-                             "publish to it first, or set create_topics"}};
+      throw Failure{{Remedy::fix_call, "no topic '" + name + "' in " + options_.path,
+                     "publish to it first, or set create_topics"}};
     }
     return sqlite::in_transaction(file_->database(),
                                   [&] { return file_->create_topic(name, options_.partitions); });
@@ -286,7 +286,7 @@ Result<std::unique_ptr<Subscriber>> open_subscriber(const Options& options,
                                                     const SubscriberOptions& subscriber) {
   if (auto valid = check(options); !valid) return valid.error();
   if (auto valid = check(subscriber); !valid) return valid.error();
-  return sqlite::guarded([&]() -> std::unique_ptr<Subscriber> {
+  return guarded([&]() -> std::unique_ptr<Subscriber> {
     return std::make_unique<EmbeddedSubscriber>(options, subscriber);
   });
 }

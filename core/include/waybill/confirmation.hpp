@@ -27,9 +27,11 @@ struct Confirmation {
 
 // The producer's answer per item. A repeated item gets the same answer as the first.
 enum class ConfirmResult {
-  done,       // the verdict holds, recorded now or before
-  already,    // something final was there first; this verdict changed nothing
-  not_found,  // no such message, or this consumer is not required for it
+  done,                   // the verdict holds, recorded now or before
+  done_though_cancelled,  // the same, on a row that an operator had withdrawn: an alarm; "done" to
+                          // the consumer
+  already,                // something final was there first; this verdict changed nothing
+  not_found,              // no such message, or this consumer is not required for it
 };
 
 [[nodiscard]] std::string_view to_string(Verdict verdict) noexcept;

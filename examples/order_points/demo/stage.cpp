@@ -18,7 +18,6 @@ using std::chrono::steady_clock;
 constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
-constexpr int kFrozenAccounts = 10;  // u0 to u9, of 100
 constexpr std::chrono::seconds kStartPatience{20};
 // Longer than a standby or a restarted process needs to take over, so that each kill shows a
 // recovery and not just an outage.
@@ -117,7 +116,7 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                                       "--port-file",
                                       file(side + "_points_service.port")};
   if (!confirms) return join(command, {"--no-inbox"});
-  for (int user = 0; frozen_ && user < kFrozenAccounts; ++user)
+  for (int user = 0; user < frozen_accounts_; ++user)
     command = join(command, {"--freeze", "u" + std::to_string(user)});
   return join(command,
               {"--key-file", file("points.key"), "--confirm-url", "http://127.0.0.1:" + order_port_,
@@ -158,8 +157,8 @@ void Stage::set_mode(const std::string& mode) {
   order_.restart();
 }
 
-void Stage::freeze(bool frozen) {
-  frozen_ = frozen;
+void Stage::freeze(int accounts) {
+  frozen_accounts_ = accounts;
   points_.restart();
 }
 

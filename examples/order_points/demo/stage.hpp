@@ -39,8 +39,8 @@ class Stage {
   void open();
   // The order service starts again with this dispatch mode.
   void set_mode(const std::string& mode);
-  // The points service starts again, and refuses points for one account from now on, or no more.
-  void freeze(bool frozen);
+  // The points service starts again, and refuses points for this many of the 100 accounts.
+  void freeze(int accounts);
   [[nodiscard]] Messages messages();
   // As an operator: every DEAD message again, once the reason is mended.
   void replay_dead();
@@ -90,7 +90,7 @@ class Stage {
   std::string mode_ = "sync";
   std::string order_port_ = "0", naive_port_ = "0";
   std::uint64_t starts_ = 0;
-  bool frozen_ = false;
+  int frozen_accounts_ = 0;
   Service order_, relay_, standby_, points_, naive_order_, naive_points_;
   std::vector<Victim> victims_ = {
       {{&order_, &naive_order_}}, {{&relay_}}, {{&standby_}}, {{&points_, &naive_points_}}};

@@ -1,33 +1,12 @@
 #include "connection.hpp"
 
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <thread>
 
+#include "waybill/stores/rules.hpp"
+
 namespace waybill::sqlite {
-namespace {
-
-constexpr std::size_t kTableCharsMax = 48;
-
-void check_table_name(const std::string& table) {
-  const bool usable = !table.empty() && table.size() <= kTableCharsMax &&
-                      (table[0] < '0' || table[0] > '9') &&
-                      std::all_of(table.begin(), table.end(), [](char c) {
-                        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-                      });
-  if (usable) return;
-  throw Failure{{Remedy::fix_call, "table name '" + table + "' cannot be used",
-                 "1 to 48 of a-z 0-9 _, no digit first"}};
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-}
-
-}  // namespace
 
 std::unique_lock<std::mutex> WriteGate::enter() {
   std::unique_lock lock(mutex_);
@@ -49,7 +28,7 @@ std::shared_ptr<WriteGate> write_gate(const std::string& path, Millis gap) {
 }
 
 const Options& Connection::checked(const Options& options) {
-  check_table_name(options.table);
+  store::check_table_name(options.table);
   return options;
 }
 
@@ -59,10 +38,7 @@ Connection::Connection(const Options& options, OpenMode mode)
       table_(options.table) {}
 
 std::string Connection::fill_in(std::string_view sql) const {
-  std::string text(sql);
-  replace_all(text, "{table}", table_);
-  replace_all(text, "{headers}", has_headers_ ? "m.headers" : "NULL");
-  return text;
+  return store::fill_in(sql, table_, has_headers_);
 }
 
 void Connection::detect_headers() {

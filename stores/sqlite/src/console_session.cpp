@@ -7,11 +7,11 @@
 #include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/rules.hpp"
 
 namespace waybill::sqlite {
 namespace {
 
-constexpr std::uint32_t kRowsMax = 1000;
 constexpr std::uintmax_t kWalBytesMax = std::uintmax_t{64} << 20;
 
 void bind_optional(Query& query, std::string_view text) {
@@ -20,14 +20,6 @@ void bind_optional(Query& query, std::string_view text) {
   } else {
     query.bind(text);
   }
-}
-
-MessageRow read_console_row(const Query& query) {
-  MessageRow row = read_row(query);
-  if (const std::string state = query.text(1); !parse_message_state(state)) {
-    row.unknown_state = state.empty() ? "(none)" : state;
-  }
-  return row;
 }
 
 class SqliteConsoleSession final : public ConsoleSession {
@@ -96,9 +88,9 @@ class SqliteConsoleSession final : public ConsoleSession {
       bind_optional(query, filter.destination);
       bind_optional(query, since);
       bind_optional(query, until);
-      query.bind(std::int64_t{std::clamp(filter.rows_max, 1U, kRowsMax)});
+      query.bind(std::int64_t{std::clamp(filter.rows_max, 1U, store::kListRowsMax)});
       std::vector<MessageRow> rows;
-      while (query.step()) rows.push_back(read_console_row(query));
+      while (query.step()) rows.push_back(read_row(query));
       return rows;
     });
   }
@@ -109,7 +101,7 @@ class SqliteConsoleSession final : public ConsoleSession {
       {
         Query row = connection_.query(sql::kRow);
         if (!row.bind(id).step()) return std::nullopt;
-        history.row = read_console_row(row);
+        history.row = read_row(row);
       }
       Query receipts = connection_.query(sql::kReceipts);
       receipts.bind(id);
@@ -134,10 +126,8 @@ class SqliteConsoleSession final : public ConsoleSession {
   }
 
   Status set_routes(std::span<const Route> routes) override {
-    for (const Route& route : routes) {
-      if (Status checked = validate(route); !checked) return checked;
-    }
     return guarded([&] {
+      store::check_routes(routes);
       connection_.write([&] {
         for (const Route& route : routes) {
           const std::string consumers = join_consumers(route.consumers);
@@ -157,15 +147,7 @@ class SqliteConsoleSession final : public ConsoleSession {
   Result<std::vector<Marked>> act(std::span<const Mark> marks,
                                   std::string_view operator_name) override {
     return guarded([&] {
-      check_arrows(marks);
-      for (const Mark& mark : marks) {
-        if (mark.cause == Cause::cancelled || mark.cause == Cause::resend ||
-            mark.cause == Cause::replay)
-          continue;
-        throw Failure{{Remedy::fix_call,
-                       "'" + std::string(to_string(mark.cause)) + "' is no operator's action",
-                       "cancelled, resend or replay"}};
-      }
+      store::check_actions(marks);
       return connection_.write([&] {
         std::vector<Marked> results;
         for (const Mark& mark : marks) {
@@ -185,20 +167,12 @@ class SqliteConsoleSession final : public ConsoleSession {
   }
 
   void read_counts(StoreStatus& status) {
-    std::optional<DatabaseTime> oldest;
     Query query = connection_.query(sql::kCounts);
     while (query.step()) {
-      StateCount count{query.text(0), query.number(1), parse_time(query.text(2)), query.number(3)};
-      const auto state = parse_message_state(count.state);
-      // A time that nobody can read is the epoch; it tells no age.
-      if (state && !is_final(*state) && count.oldest != DatabaseTime{}) {
-        oldest = std::min(oldest.value_or(count.oldest), count.oldest);
-      }
-      status.counts.push_back(std::move(count));
+      status.counts.push_back(
+          {query.text(0), query.number(1), parse_time(query.text(2)), query.number(3)});
     }
-    if (!oldest) return;
-    const auto age = std::chrono::duration_cast<Millis>(status.now - *oldest);
-    status.oldest_unfinished_age = std::max(age, Millis(0));
+    store::set_oldest_unfinished(status);
   }
 
   void write_audit(const Mark& mark, std::string_view operator_name) {
@@ -207,7 +181,7 @@ class SqliteConsoleSession final : public ConsoleSession {
         .bind(to_string(mark.cause))
         .bind(mark.id)
         .bind(to_string(mark.from))
-        .bind(cut_text(mark.reason, kReasonBytesMax))
+        .bind(store::cut_text(mark.reason, store::kReasonBytesMax))
         .run();
   }
 

@@ -1,7 +1,7 @@
-#include "row_writer.hpp"
 #include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/rules.hpp"
 
 namespace waybill::sqlite {
 namespace {
@@ -71,7 +71,7 @@ class SqliteInboxSession final : public InboxSession {
               DatabaseTime sent_at) override {
     return guarded([&] {
       const std::string sent = format_time(sent_at);
-      const std::string_view reason = cut_text(message.reason, kReasonBytesMax);
+      const std::string_view reason = store::cut_text(message.reason, store::kReasonBytesMax);
       connection_.write([&] {
         const std::int64_t recorded = connection_.query(sql::kParkInbox)
                                           .bind(consumer)
@@ -146,7 +146,7 @@ class SqliteInboxSession final : public InboxSession {
             .bind(operator_name)
             .bind(consumer)
             .bind(message_id)
-            .bind(cut_text(reason, kReasonBytesMax))
+            .bind(store::cut_text(reason, store::kReasonBytesMax))
             .run();
         return std::move(found.front());
       });

@@ -4,6 +4,7 @@
 #include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/rules.hpp"
 
 namespace waybill::sqlite {
 namespace {
@@ -71,14 +72,7 @@ class SqliteRelaySession final : public RelaySession {
 
   Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
     return guarded([&] {
-      check_arrows(marks);
-      for (const Mark& mark : marks) {
-        if (is_judgement(mark.cause)) {
-          throw Failure{{Remedy::fix_call,
-                         "'" + std::string(to_string(mark.cause)) + "' is a judgement",
-                         "judgements go through judge(), under the lease"}};
-        }
-      }
+      store::check_facts(marks);
       if (marks.empty()) return std::vector<Marked>{};
       return connection_.write([&] {
         std::vector<Marked> results;
@@ -92,7 +86,7 @@ class SqliteRelaySession final : public RelaySession {
   Result<std::optional<std::vector<Marked>>> judge(const Lease& lease,
                                                    std::span<const Mark> marks) override {
     return guarded([&]() -> std::optional<std::vector<Marked>> {
-      check_arrows(marks);
+      store::check_arrows(marks);
       return connection_.write([&]() -> std::optional<std::vector<Marked>> {
         const LeaseView now = read_lease(connection_);
         if (now.fence != lease.fence || now.holder.empty()) return std::nullopt;

@@ -3,21 +3,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
-#include <string_view>
+#include <string>
 
 #include "connection.hpp"
 #include "waybill/message_store.hpp"
 
 namespace waybill::sqlite {
-
-inline constexpr std::size_t kReasonBytesMax = 512;
-
-// The longest prefix of at most `bytes_max` bytes that ends at a character.
-[[nodiscard]] std::string_view cut_text(std::string_view text, std::size_t bytes_max);
-
-// Throws Failure (fix_call) if a mark names an arrow that does not exist.
-void check_arrows(std::span<const Mark> marks);
 
 // Applies one mark inside the caller's write transaction. With a lease, the fence is part of the
 // UPDATE.

@@ -1,4 +1,5 @@
-#include <algorithm>
+#include "waybill/stores/schema.hpp"
+
 #include <array>
 
 #include "connection.hpp"
@@ -8,20 +9,12 @@
 namespace waybill::sqlite {
 namespace {
 
-// Migration n brings a part from version n - 1 to n. Append only.
-constexpr std::array kProducerMigrations = {sql::kProducer1};
-constexpr std::array kConsumerMigrations = {sql::kConsumer1};
+using store::SchemaKind;
 
-constexpr std::string_view kColumns[] = {"id",       "gmt_create", "gmt_modified", "message_type",
-                                         "biz_type", "identifier", "content",      "state"};
-constexpr std::string_view kProducerTables[] = {"{table}_delivery", "{table}_receipt",
-                                                "{table}_lease",    "waybill_route",
-                                                "waybill_consumer", "waybill_audit"};
-constexpr std::string_view kConsumerTables[] = {"waybill_inbox", "waybill_parked",
-                                                "waybill_attempt", "waybill_audit"};
+// Append only.
+constexpr store::Migration kProducerMigrations[] = {{sql::kMessageTable1, sql::kProducer1}};
+constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}};
 
-constexpr std::string_view kSchemaTable =
-    "CREATE TABLE IF NOT EXISTS waybill_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)";
 constexpr std::string_view kTableExists =
     "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
 constexpr std::string_view kVersion = "SELECT version FROM waybill_schema WHERE part = ?1";
@@ -30,174 +23,89 @@ constexpr std::string_view kSetVersion =
     " ON CONFLICT (part) DO UPDATE SET version = excluded.version";
 constexpr std::string_view kJournalMode = "PRAGMA journal_mode";
 constexpr std::string_view kTableColumns = "SELECT name FROM pragma_table_info(?1) ORDER BY cid";
-// Index names by their columns, as text, so that an index under another name counts too.
 constexpr std::string_view kIndexes =
-    "SELECT l.name, l.\"unique\", l.partial,"
-    " (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno)),"
-    " (SELECT s.sql FROM sqlite_schema AS s WHERE s.name = l.name)"
+    "SELECT (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name)"
+    " ORDER BY seqno)), l.\"unique\","
+    " CASE WHEN l.partial THEN (SELECT s.sql FROM sqlite_schema AS s WHERE s.name = l.name) END"
     " FROM pragma_index_list(?1) AS l";
 
-std::string part_name(const Options& options, SchemaPart part) {
-  return part == SchemaPart::producer ? "producer:" + options.table : "consumer";
+const SchemaKind& kind() {
+  static const std::array<store::WantedIndex, 4> indexes = {{
+      {{"biz_type,message_type,identifier", true, ""},
+       "a repeated request becomes a second message",
+       "CREATE UNIQUE INDEX {table}_identity ON {table} (biz_type, message_type, identifier)"},
+      {{"message_type,id", false, "'INIT'"},
+       "finding new messages reads the whole table",
+       "CREATE INDEX {table}_fresh ON {table} (message_type, id) WHERE state = 'INIT'"},
+      {{"message_type,gmt_modified,id", false, "'SENT'"},
+       "finding overdue messages reads the whole table",
+       "CREATE INDEX {table}_overdue ON {table} (message_type, gmt_modified, id)"
+       " WHERE state = 'SENT'"},
+      {{"message_type,state,id", false, "'PARKED'"},
+       "finding parked and dead messages reads the whole table",
+       "CREATE INDEX {table}_stuck ON {table} (message_type, state, id)"
+       " WHERE state IN ('PARKED', 'DEAD')"},
+  }};
+  static const SchemaKind kind = {
+      "CREATE TABLE IF NOT EXISTS waybill_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)",
+      kProducerMigrations, kConsumerMigrations, indexes};
+  return kind;
 }
 
-std::span<const std::string_view> migrations(SchemaPart part) {
-  if (part == SchemaPart::producer) return kProducerMigrations;
-  return kConsumerMigrations;
-}
+class SqliteCatalog final : public store::Catalog {
+ public:
+  SqliteCatalog(Connection& connection, const Options& options)
+      : connection_(connection), options_(options) {}
 
-std::span<const std::string_view> tables(SchemaPart part) {
-  if (part == SchemaPart::producer) return kProducerTables;
-  return kConsumerTables;
-}
+  std::string name() const override { return options_.path; }
 
-std::string apply_command(const Options& options, SchemaPart part) {
-  return "run: waybill schema apply --part " +
-         std::string(part == SchemaPart::producer ? "producer" : "consumer") +
-         " --store sqlite://" + options.path +
-         (options.table == Options().table ? "" : " --table " + options.table);
-}
+  std::string apply_command(SchemaPart part) const override {
+    return "waybill schema apply --part " +
+           std::string(part == SchemaPart::producer ? "producer" : "consumer") +
+           " --store sqlite://" + options_.path +
+           (options_.table == Options().table ? "" : " --table " + options_.table);
+  }
 
-bool table_exists(Connection& connection, std::string_view name) {
-  const std::string table = connection.fill_in(name);
-  Query query = connection.query(kTableExists);
-  return query.bind(table).step() && query.number(0) == 1;
-}
+  std::vector<std::string> columns(const std::string& table) override {
+    std::vector<std::string> columns;
+    Query query = connection_.query(kTableColumns);
+    query.bind(table);
+    while (query.step()) columns.push_back(query.text(0));
+    return columns;
+  }
 
-std::int64_t version_of(Connection& connection, const Options& options, SchemaPart part) {
-  if (!table_exists(connection, "waybill_schema")) return 0;
-  const std::string name = part_name(options, part);
-  Query query = connection.query(kVersion);
-  return query.bind(name).step() ? query.number(0) : 0;
-}
+  std::vector<store::IndexShape> indexes(const std::string& table) override {
+    std::vector<store::IndexShape> indexes;
+    Query query = connection_.query(kIndexes);
+    query.bind(table);
+    while (query.step()) indexes.push_back({query.text(0), query.number(1) == 1, query.text(2)});
+    return indexes;
+  }
 
-std::string journal_mode(Connection& connection) {
+  std::int64_t version(const std::string& part) override {
+    {
+      Query exists = connection_.query(kTableExists);
+      if (!exists.bind("waybill_schema").step() || exists.number(0) == 0) return 0;
+    }
+    Query query = connection_.query(kVersion);
+    return query.bind(part).step() ? query.number(0) : 0;
+  }
+
+  void set_version(const std::string& part, std::int64_t version) override {
+    connection_.query(kSetVersion).bind(part).bind(version).run();
+  }
+
+  void execute(const std::string& statements) override { connection_.execute(statements); }
+
+ private:
+  Connection& connection_;
+  const Options& options_;
+};
+
+bool is_wal(Connection& connection) {
   Query query = connection.query(kJournalMode);
   query.step();
-  return query.text(0);
-}
-
-Failure newer_schema(std::int64_t found, std::int64_t known, const Options& options) {
-  return {{Remedy::fix_call,
-           options.path + " has schema version " + std::to_string(found) + ", this program knows " +
-               std::to_string(known),
-           "use a waybill that is at least as new as the one that wrote the schema"}};
-}
-
-std::vector<std::string> missing_columns(Connection& connection, const Options& options) {
-  std::vector<std::string> columns;
-  Query query = connection.query(kTableColumns);
-  query.bind(options.table);
-  while (query.step()) columns.push_back(query.text(0));
-  std::vector<std::string> missing;
-  for (const std::string_view column : kColumns) {
-    if (std::find(columns.begin(), columns.end(), column) == columns.end())
-      missing.emplace_back(column);
-  }
-  return missing;
-}
-
-void check_message_table(Connection& connection, const Options& options) {
-  const auto missing = missing_columns(connection, options);
-  if (missing.empty()) return;
-  if (missing.size() == std::size(kColumns)) {
-    throw Failure{{Remedy::fix_call, "there is no table '" + options.table + "' in " + options.path,
-                   apply_command(options, SchemaPart::producer)}};
-  }
-  throw Failure{
-      {Remedy::fix_call, "table '" + options.table + "' has no column '" + missing.front() + "'",
-       "a message table has at least the eight columns id, gmt_create, gmt_modified, message_type, "
-       "biz_type, identifier, content, state"}};
-}
-
-struct Wanted {
-  bool unique;
-  std::string_view state;  // of a partial index, as its condition spells it; empty = not partial
-  std::string_view columns;
-  std::string_view cost;
-  std::string_view statement;
-};
-
-constexpr Wanted kWantedIndexes[] = {
-    {true, "", "biz_type,message_type,identifier", "a repeated request becomes a second message",
-     "CREATE UNIQUE INDEX {table}_identity ON {table} (biz_type, message_type, identifier)"},
-    {false, "'INIT'", "message_type,id", "finding new messages reads the whole table",
-     "CREATE INDEX {table}_fresh ON {table} (message_type, id) WHERE state = 'INIT'"},
-    {false, "'SENT'", "message_type,gmt_modified,id",
-     "finding overdue messages reads the whole table",
-     "CREATE INDEX {table}_overdue ON {table} (message_type, gmt_modified, id) WHERE state = "
-     "'SENT'"},
-    {false, "'PARKED'", "message_type,state,id",
-     "finding parked and dead messages reads the whole table",
-     "CREATE INDEX {table}_stuck ON {table} (message_type, state, id) WHERE state IN ('PARKED', "
-     "'DEAD')"},
-};
-
-void check_indexes(Connection& connection, const Options& options,
-                   std::vector<SchemaFinding>& findings) {
-  for (const Wanted& wanted : kWantedIndexes) {
-    bool found = false;
-    Query query = connection.query(kIndexes);
-    query.bind(options.table);
-    while (query.step()) {
-      found =
-          found || (query.text(3) == wanted.columns && (!wanted.unique || query.number(1) == 1) &&
-                    (query.number(2) == 1) != wanted.state.empty() &&
-                    query.text(4).find(wanted.state) != std::string::npos);
-    }
-    if (found) continue;
-    findings.push_back({wanted.unique ? "missing_unique" : "missing_index", false,
-                        "table '" + options.table + "' has no " + (wanted.unique ? "unique " : "") +
-                            "index on (" + std::string(wanted.columns) +
-                            "): " + std::string(wanted.cost),
-                        connection.fill_in(wanted.statement)});
-  }
-}
-
-void check_headers(Connection& connection, const Options& options,
-                   std::vector<SchemaFinding>& findings) {
-  Query query = connection.query(kTableColumns);
-  query.bind(options.table);
-  while (query.step()) {
-    if (query.text(0) == "headers") return;
-  }
-  findings.push_back(
-      {"missing_headers", false,
-       "table '" + options.table +
-           "' has no column headers: keys, trace context and binary content are refused",
-       "ALTER TABLE " + options.table + " ADD COLUMN headers TEXT"});
-}
-
-SchemaApplied migrate(Connection& connection, const Options& options, SchemaPart part) {
-  SchemaApplied applied;
-  const auto known = static_cast<std::int64_t>(migrations(part).size());
-  connection.write([&] {
-    applied = {};
-    connection.execute(std::string(kSchemaTable));
-    applied.version_before = version_of(connection, options, part);
-    applied.version_after = applied.version_before;
-    if (applied.version_before > known) throw newer_schema(applied.version_before, known, options);
-    const bool foreign = part == SchemaPart::producer && applied.version_before == 0 &&
-                         table_exists(connection, options.table);
-    if (foreign) {
-      check_message_table(connection, options);
-      applied.done.push_back("table '" + options.table + "' was there before and stays as it is");
-    }
-    for (std::int64_t version = applied.version_before; version < known; ++version) {
-      std::string statements =
-          connection.fill_in(migrations(part)[static_cast<std::size_t>(version)]);
-      // The indexes of a table that somebody else made are theirs to add; schema check prints them.
-      if (foreign)
-        statements.erase(
-            0, statements.find("CREATE TABLE IF NOT EXISTS " + options.table + "_delivery"));
-      connection.execute(statements);
-      applied.version_after = version + 1;
-      applied.done.push_back("migration " + std::to_string(version + 1));
-    }
-    const std::string name = part_name(options, part);
-    connection.query(kSetVersion).bind(name).bind(applied.version_after).run();
-  });
-  return applied;
+  return query.text(0) == "wal";
 }
 
 }  // namespace
@@ -205,75 +113,45 @@ SchemaApplied migrate(Connection& connection, const Options& options, SchemaPart
 std::int64_t read_schema_version(Connection& connection, SchemaPart part) {
   Options options;
   options.table = connection.fill_in("{table}");
-  return version_of(connection, options, part);
+  return SqliteCatalog(connection, options).version(store::part_name(part, options.table));
 }
 
 void verify(Connection& connection, const Options& options, SchemaPart part) {
-  if (journal_mode(connection) != "wal") {
-    throw Failure{
-        {Remedy::fix_call, options.path + " is not in WAL mode", apply_command(options, part)}};
+  SqliteCatalog catalog(connection, options);
+  if (!is_wal(connection)) {
+    throw Failure{{Remedy::fix_call, options.path + " is not in WAL mode",
+                   "run: " + catalog.apply_command(part)}};
   }
-  const auto known = static_cast<std::int64_t>(migrations(part).size());
-  const std::int64_t version = version_of(connection, options, part);
-  if (version > known) throw newer_schema(version, known, options);
-  if (version < known) {
-    throw Failure{{Remedy::fix_call,
-                   options.path + " has schema version " + std::to_string(version) +
-                       ", this program needs " + std::to_string(known),
-                   apply_command(options, part)}};
-  }
-  for (const std::string_view table : tables(part)) {
-    if (table_exists(connection, table)) continue;
-    throw Failure{{Remedy::fix_call,
-                   "there is no table '" + connection.fill_in(table) + "' in " + options.path,
-                   "restore it from a backup, or see: waybill schema print"}};
-  }
-  if (part == SchemaPart::producer) {
-    check_message_table(connection, options);
-    connection.detect_headers();
-  }
+  store::verify(catalog, kind(), part, options.table);
+  if (part == SchemaPart::producer) connection.detect_headers();
 }
 
 std::string print_schema(SchemaPart part, std::string_view table) {
-  std::string text(kSchemaTable);
-  text += ";\n";
-  for (const std::string_view migration : migrations(part)) text += migration;
-  std::string printed;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t found = std::min(text.find("{table}", at), text.size());
-    printed.append(text, at, found - at);
-    if (found < text.size()) printed += table;
-    at = found + std::string_view("{table}").size();
-  }
-  return printed;
+  return store::print_schema(kind(), part, table);
 }
 
 Result<SchemaApplied> apply_schema(const Options& options, SchemaPart part) {
   return guarded([&] {
     Connection connection(options, OpenMode::create);
-    if (journal_mode(connection) != "wal") {
+    if (!is_wal(connection)) {
       throw Failure{{Remedy::fix_call, options.path + " cannot be switched to WAL mode",
                      "WAL needs a local file system with shared memory"}};
     }
-    return migrate(connection, options, part);
+    SqliteCatalog catalog(connection, options);
+    return connection.write([&] { return store::migrate(catalog, kind(), part, options.table); });
   });
 }
 
 Result<std::vector<SchemaFinding>> check_schema(const Options& options, SchemaPart part) {
   return guarded([&] {
-    std::vector<SchemaFinding> findings;
     Connection connection(options, OpenMode::existing);
-    try {
-      verify(connection, options, part);
-    } catch (const Failure& failure) {
-      findings.push_back({"schema_unusable", true, failure.error.text, failure.error.hint});
-      return findings;
+    SqliteCatalog catalog(connection, options);
+    if (!is_wal(connection)) {
+      return std::vector<SchemaFinding>{{"schema_unusable", true,
+                                         options.path + " is not in WAL mode",
+                                         "run: " + catalog.apply_command(part)}};
     }
-    if (part == SchemaPart::producer) {
-      check_headers(connection, options, findings);
-      check_indexes(connection, options, findings);
-    }
-    return findings;
+    return store::check(catalog, kind(), part, options.table);
   });
 }
 

@@ -51,6 +51,7 @@ class Endpoint {
  private:
   [[nodiscard]] Reply confirm(const std::string& consumer, const std::string& body);
   void count(const std::vector<Confirmation>& items, const std::vector<ConfirmResult>& results);
+  void alarm(const std::vector<const Confirmation*>& items, std::string_view what) const;
   [[nodiscard]] Result<std::vector<ConfirmResult>> write(const std::vector<Confirmation>& items);
   [[nodiscard]] Result<std::unique_ptr<ConfirmSession>> take_session();
   void give_back(std::unique_ptr<ConfirmSession> session);

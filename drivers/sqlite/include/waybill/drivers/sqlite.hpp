@@ -10,14 +10,9 @@
 #include <unordered_map>
 
 #include "waybill/clock.hpp"
-#include "waybill/error.hpp"
+#include "waybill/failure.hpp"
 
 namespace waybill::sqlite {
-
-// Thrown inside an adapter only; every port function turns it into its Error (see guarded).
-struct Failure {
-  Error error;
-};
 
 // Translates SQLite's result code; the only place that does. `at_commit`: an I/O error leaves the
 // outcome open.
@@ -101,21 +96,6 @@ auto in_transaction(Database& database, Body&& body) {
   } catch (...) {
     database.roll_back();
     throw;
-  }
-}
-
-// Calls `body` and turns a Failure into its Error.
-template <class Body>
-auto guarded(Body&& body) -> Result<decltype(body())> {
-  try {
-    if constexpr (std::is_void_v<decltype(body())>) {
-      body();
-      return {};
-    } else {
-      return body();
-    }
-  } catch (const Failure& failure) {
-    return failure.error;
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
+#include "waybill/stores/schema.hpp"
 
 namespace waybill::sqlite {
 
@@ -25,31 +26,17 @@ struct Options {
 [[nodiscard]] Result<std::unique_ptr<MessageStore>> open_message_store(const Options& options);
 [[nodiscard]] Result<std::unique_ptr<InboxStore>> open_inbox_store(const Options& options);
 
-enum class SchemaPart {
-  producer,  // message table, its side tables, routes, audit
-  consumer,  // inbox, attempts and parked messages
-};
+using store::SchemaApplied;
+using store::SchemaFinding;
+using store::SchemaPart;
 
 // The statements that `apply_schema` would run on an empty database.
 [[nodiscard]] std::string print_schema(SchemaPart part, std::string_view table = "local_message");
-
-struct SchemaApplied {
-  std::int64_t version_before = 0;
-  std::int64_t version_after = 0;
-  std::vector<std::string> done;  // what was done, one line each
-};
 
 // Creates the file if it is missing, sets WAL mode, and brings the part to this library's version,
 // forward only. Idempotent; two at once are fine. A message table that exists already is never
 // altered.
 [[nodiscard]] Result<SchemaApplied> apply_schema(const Options& options, SchemaPart part);
-
-struct SchemaFinding {
-  std::string name;    // schema_unusable, missing_unique, missing_index or missing_headers
-  bool fatal = false;  // waybill cannot work; else a guarantee or the speed is reduced
-  std::string text;
-  std::string statement;  // mends it; may be empty
-};
 
 [[nodiscard]] Result<std::vector<SchemaFinding>> check_schema(const Options& options,
                                                               SchemaPart part);

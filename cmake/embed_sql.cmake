@@ -1,7 +1,7 @@
 # Writes a header with every .sql file below ROOT/sql and ROOT/migrations as a constant: kReadFresh, kProducer1.
-# usage: cmake -DROOT=... -DOUT=... -P embed_sql.cmake
+# usage: cmake -DROOT=... -DOUT=... -DNAMESPACE=... -P embed_sql.cmake
 file(GLOB files ${ROOT}/sql/*.sql ${ROOT}/migrations/*.sql)
-set(text "#pragma once\n#include <string_view>\nnamespace waybill::sqlite::sql {\n")
+set(text "#pragma once\n#include <string_view>\nnamespace ${NAMESPACE} {\n")
 foreach(file ${files})
   get_filename_component(name ${file} NAME_WE)
   string(REPLACE "_" ";" words ${name})
@@ -15,5 +15,5 @@ foreach(file ${files})
   file(READ ${file} body)
   string(APPEND text "inline constexpr std::string_view ${constant} = R\"sql(${body})sql\";\n")
 endforeach()
-string(APPEND text "}  // namespace waybill::sqlite::sql\n")
+string(APPEND text "}  // namespace ${NAMESPACE}\n")
 file(WRITE ${OUT} "${text}")

@@ -1,0 +1,91 @@
+# What the scripts of this folder share; sourced, with $0 a script named as its server.
+# Each server keeps to a folder of its own per checkout (log, data, pid, url), listens on loopback on a free port,
+# and runs as its own user if the script runs as root. `url` is there exactly while the server is ready.
+
+name=$(basename "$0")
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+# Under /var/tmp: the server's user must reach it, and a sync must reach a disk.
+folder=${WAYBILL_SERVERS:-/var/tmp/waybill-servers-$(id -u)-$(echo "$checkout" | cksum | cut -d' ' -f1)}/$name
+
+usage() {
+  echo "usage: tools/servers/$name start|stop|kill|wipe|status|url" >&2
+  exit 2
+}
+
+say() { echo "$name: $*" >&2; }
+
+# as USER COMMAND...: as USER if this is root, else as whoever this is.
+as() {
+  user=$1
+  shift
+  if [ "$(id -u)" -eq 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
+}
+
+# make_folder USER: the server's folder, owned by USER when this is root.
+make_folder() {
+  mkdir -p "$(dirname "$folder")"
+  chmod 755 "$(dirname "$folder")"
+  mkdir -p "$folder"
+  if [ "$(id -u)" -eq 0 ]; then chown "$1" "$folder"; fi
+}
+
+# A port that nobody listens on, below those that the kernel gives to clients.
+free_port() {
+  port=$((20000 + ($(od -An -N2 -tu2 /dev/urandom) % 12000)))
+  while grep -qi ":$(printf '%04X' $port) " /proc/net/tcp /proc/net/tcp6 2>/dev/null; do port=$((port + 1)); done
+  echo $port
+}
+
+# The id of the running server; fails if there is none.
+pid() {
+  [ -s "$folder/pid" ] || return 1
+  id=$(head -n 1 "$folder/pid")
+  [ -d "/proc/$id" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$id/status" 2>/dev/null || return 1
+  echo "$id"
+}
+
+# wait_until SECONDS COMMAND...: tries the command every 100 ms.
+wait_until() {
+  tries=$(($1 * 10))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || return 1
+    sleep 0.1
+  done
+}
+
+has_ended() { ! pid >/dev/null; }
+
+# end SIGNAL: ends the server and waits until it is gone.
+end() {
+  rm -f "$folder/url"
+  id=$(pid) || return 0
+  kill "-$1" "$id"
+  wait_until 60 has_ended || { say "process $id does not end"; return 1; }
+}
+
+# main COMMAND: `run_server` starts the server on $port and returns when it is ready; `address` prints its URL.
+main() {
+  case "${1:-}" in
+    start)
+      pid >/dev/null && [ -s "$folder/url" ] && exit 0
+      end TERM
+      # A server that was stopped comes back on its port, as a restarted one does.
+      port=$(cat "$folder/port" 2>/dev/null || free_port)
+      run_server || { say "does not start; the end of its log:"; tail -n 20 "$folder/log" >&2; exit 1; }
+      echo "$port" >"$folder/port"
+      address >"$folder/url"
+      ;;
+    stop) end "${stop_signal:-TERM}" ;;
+    kill) end KILL ;;
+    wipe)
+      end KILL
+      rm -rf "$folder"
+      rmdir "$(dirname "$folder")" 2>/dev/null || true
+      ;;
+    status) if id=$(pid); then echo "running, process $id, $(cat "$folder/url")"; else echo "not running"; exit 1; fi ;;
+    url) cat "$folder/url" 2>/dev/null || { say "is not running"; exit 1; } ;;
+    *) usage ;;
+  esac
+}
