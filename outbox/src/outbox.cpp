@@ -98,11 +98,18 @@ std::string headers_json(const Message& message) {
   return headers.empty() ? std::string() : boost::json::serialize(headers);
 }
 
-std::string insert_statement(Dialect dialect, const OutboxOptions& options) {
+// Inside the statement, for drivers that cannot tell whether a transaction is open.
+enum class Guard { none, in_statement };
+
+std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard) {
+  const bool guarded = guard == Guard::in_statement;
   const std::string columns =
       std::string("(gmt_create, gmt_modified, message_type, biz_type, identifier, content, state") +
       (options.eight_columns ? ")" : ", headers)");
   const std::string table = "INSERT INTO " + options.table + columns;
+  const auto values = [&](const std::string& row) {
+    return guarded ? " SELECT " + row : " VALUES(" + row + ")";
+  };
   switch (dialect) {
     case Dialect::sqlite: {
       const std::string now = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
@@ -110,16 +117,17 @@ std::string insert_statement(Dialect dialect, const OutboxOptions& options) {
              (options.eight_columns ? "" : ", ?5") + ") ON CONFLICT DO NOTHING";
     }
     case Dialect::postgres:
-      return table + " SELECT now(), now(), $1, $2, $3, $4, 'INIT'" +
-             (options.eight_columns ? "" : ", $5") +
-             " WHERE pg_current_xact_id_if_assigned() IS NOT NULL"
+      return table +
+             values(std::string("now(), now(), $1, $2, $3, $4, 'INIT'") +
+                    (options.eight_columns ? "" : ", $5")) +
+             (guarded ? " WHERE pg_current_xact_id_if_assigned() IS NOT NULL" : "") +
              " ON CONFLICT DO NOTHING RETURNING id, pg_current_xact_id()";
     case Dialect::mariadb:
-      return table + " SELECT UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ?, ?, ?, ?, 'INIT'" +
-             (options.eight_columns ? "" : ", ?") +
-             " FROM DUAL WHERE @@in_transaction = 1 AND @@autocommit = 1"
-             " ON DUPLICATE KEY UPDATE id = " +
-             options.table + ".id";
+      return table +
+             values(std::string("UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ?, ?, ?, ?, 'INIT'") +
+                    (options.eight_columns ? "" : ", ?")) +
+             (guarded ? " FROM DUAL WHERE @@in_transaction = 1 AND @@autocommit = 1" : "") +
+             " ON DUPLICATE KEY UPDATE id = " + options.table + ".id";
   }
   throw std::logic_error("unknown dialect");
 }
@@ -166,11 +174,22 @@ Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {
                                 " cannot be used (1 byte to 1 GiB)");
   }
   for (const Dialect dialect : {Dialect::sqlite, Dialect::postgres, Dialect::mariadb}) {
-    statements_[static_cast<std::size_t>(dialect)] = insert_statement(dialect, options_);
+    const auto index = static_cast<std::size_t>(dialect);
+    statements_[index] = insert_statement(dialect, options_, Guard::none);
+    guarded_statements_[index] = insert_statement(dialect, options_, Guard::in_statement);
   }
 }
 
 Rendered Outbox::render(Dialect dialect, const Message& message) const {
+  return render(guarded_statements_[static_cast<std::size_t>(dialect)], message);
+}
+
+const std::string& Outbox::statement(Dialect dialect, TransactionStatus status) const {
+  const auto index = static_cast<std::size_t>(dialect);
+  return status == TransactionStatus::unknown ? guarded_statements_[index] : statements_[index];
+}
+
+Rendered Outbox::render(const std::string& sql, const Message& message) const {
   if (Rendered checked = check_columns(message); checked.result != AddResult::added) return checked;
   if (Rendered checked = check_headers(message, options_.eight_columns);
       checked.result != AddResult::added) {
@@ -188,7 +207,7 @@ Rendered Outbox::render(Dialect dialect, const Message& message) const {
     return checked;
   }
   Rendered rendered;
-  rendered.sql = statements_[static_cast<std::size_t>(dialect)];
+  rendered.sql = sql;
   rendered.texts = {message.message_type, message.biz_type, message.identifier,
                     message.content.is_binary() ? encode_base64(message.content.bytes())
                                                 : std::string(message.content.bytes())};

@@ -160,6 +160,39 @@ TEST_F(EngineFlow, G5_fresh_rows_stay_fast_while_a_backlog_drains) {
   EXPECT_EQ(bench->seen().size(), store.count(MessageState::SUCCESS)) << "each once";
 }
 
+TEST_F(EngineFlow, A2_after_ten_minutes_of_outage_new_orders_are_published_within_seconds) {
+  BenchOptions options;
+  options.broker_latency = Millis(250);  // 4000 rows/s at most, 100 a second are placed
+  bool is_down = true;
+  make(options).broker = [&](const MessageRow&, const std::string&) {
+    return is_down ? PublishResult::unreachable : PublishResult::acked;
+  };
+  const auto place_for = [&](seconds time, std::vector<std::pair<std::int64_t, Steady>>* placed) {
+    for (const Steady until = clock.now() + time; clock.now() < until;) {
+      for (int i = 0; i < 10; ++i) {
+        const std::int64_t id = store.insert("a");
+        if (placed != nullptr) placed->emplace_back(id, clock.now());
+      }
+      bench->run_for(Millis(100));
+    }
+  };
+  place_for(seconds(600), nullptr);
+  EXPECT_EQ(store.count(MessageState::INIT), 60'000U);
+  is_down = false;
+  std::vector<std::pair<std::int64_t, Steady>> placed;
+  place_for(seconds(30), &placed);
+  bench->run_for(seconds(5));
+  std::vector<Steady::duration> waits;
+  for (const auto& [id, committed] : placed) {
+    const auto seen = bench->seen_of(id);
+    ASSERT_EQ(seen.size(), 1U) << "row " << id;
+    waits.push_back(seen[0].at - committed);
+  }
+  std::sort(waits.begin(), waits.end());
+  EXPECT_LE(waits[waits.size() * 99 / 100], seconds(5));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 63'000U) << "the backlog drained meanwhile";
+}
+
 TEST_F(EngineFlow, G2_rows_that_always_fail_stop_nobody_else) {
   insert(1000);
   const std::int64_t good = store.insert("a");

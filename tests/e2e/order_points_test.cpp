@@ -44,6 +44,16 @@ TEST_P(EveryDispatch, F6_a_healthy_run_sends_each_row_once_and_finishes_it) {
             std::vector<std::string>{"0"});
 }
 
+// 10 200 in the three modes. More than the sender's queue holds, so that the relay takes its share.
+TEST_P(EveryDispatch, E5_A1_orders_as_fast_as_they_come_are_each_sent_once) {
+  Shop shop;
+  shop.start_order_service(GetParam(), {"--relay"});
+  shop.start_points_service();
+  shop.place_many("A-", 3400);
+  expect_right(shop, 3400);
+  EXPECT_EQ(shop.sql("queue.db", "SELECT COUNT(*) FROM log"), std::vector<std::string>{"3400"});
+}
+
 TEST_P(EveryDispatch, B3_a_rolled_back_order_leaves_nothing_anywhere) {
   Shop shop;
   shop.start_order_service(GetParam(), {"--relay"});

@@ -132,6 +132,13 @@ int Shop::place(const std::string& order_id, bool fail) {
   return response ? response->status : 0;
 }
 
+void Shop::place_many(const std::string& prefix, int orders) {
+  const auto result = order_points::test::run_program(
+      std::string(LOAD) + " --url http://127.0.0.1:" + order_port_ + " --prefix " + prefix +
+      " --connections 8 --orders " + std::to_string(orders));
+  if (result.exit_code != 0) throw std::runtime_error("load: " + result.output);
+}
+
 boost::json::object Shop::audit(int seconds) {
   const auto result = order_points::test::run_program(
       std::string(AUDITOR) + " --orders " + file("orders.db") + " --points " + file("points.db") +

@@ -44,6 +44,8 @@ class Shop {
 
   // POST /orders; answers the status, 0 when there was no answer.
   int place(const std::string& order_id, bool fail = false);
+  // Many orders by the load generator, as fast as it goes. Throws when one is refused.
+  void place_many(const std::string& prefix, int orders);
   [[nodiscard]] std::string file(const std::string& name) const { return scratch_.file(name); }
 
   // The auditor's report after at most `seconds` of waiting until everything is finished.

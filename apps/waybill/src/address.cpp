@@ -35,7 +35,7 @@ Result<std::string> decode_percent(std::string_view encoded) {
 
 // `scheme:///absolute/path`; `what` names the address in the texts.
 Result<std::string> parse_file_url(std::string_view url, std::string_view scheme,
-                                   std::string_view what) {
+                                   std::string_view what, std::string_view others = "") {
   const std::string form = fmt::format("{}:///absolute/path", scheme);
   if (url.empty()) return malformed(fmt::format("the {} is empty", what), "write " + form);
   const std::size_t colon = url.find("://");
@@ -46,7 +46,7 @@ Result<std::string> parse_file_url(std::string_view url, std::string_view scheme
   }
   if (url.substr(0, colon) != scheme) {
     return malformed(fmt::format("unknown scheme '{}' in the {}", url.substr(0, colon), what),
-                     fmt::format("known: {}", form));
+                     fmt::format("known: {}{}", form, others));
   }
   const std::string_view path = url.substr(colon + 3);
   if (path.empty() || path.front() != '/') {
@@ -65,8 +65,13 @@ Result<std::string> parse_file_url(std::string_view url, std::string_view scheme
 
 }  // namespace
 
+bool is_postgres_url(std::string_view url) {
+  return url.starts_with("postgresql://") || url.starts_with("postgres://");
+}
+
 Result<std::string> parse_store_url(std::string_view url) {
-  return parse_file_url(url, "sqlite", "store URL");
+  if (is_postgres_url(url)) return std::string(url);
+  return parse_file_url(url, "sqlite", "store URL", ", postgresql://user@host/database");
 }
 
 Result<std::string> parse_queue_url(std::string_view url) {

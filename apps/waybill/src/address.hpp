@@ -8,7 +8,9 @@
 
 namespace waybill::cli {
 
-// The file behind `sqlite:///absolute/path`, percent-decoded.
+[[nodiscard]] bool is_postgres_url(std::string_view url);
+
+// The file behind `sqlite:///absolute/path`, percent-decoded; the URL of a server as it is.
 // **Errors**: fix_call for another scheme, a relative path, a query or a fragment. Whatever follows
 // an unknown scheme is not repeated: it may hold credentials.
 [[nodiscard]] Result<std::string> parse_store_url(std::string_view url);

@@ -14,19 +14,50 @@ Error about_file(const std::string& path, const Error& error) {
   return {error.remedy, fmt::format("{}: {}", path, error.text), error.hint};
 }
 
-Result<sqlite::Options> store_options(const Config& config) {
-  if (config.store.url.empty()) {
-    return Error{
-        Remedy::fix_call, "no store is configured",
-        "give --store sqlite:///absolute/path, set WAYBILL_STORE, or write url in [store]"};
+Result<StoreOptions> store_options(const Config& config) {
+  const std::string& url = config.store.url;
+  if (url.empty()) {
+    return Error{Remedy::fix_call, "no store is configured",
+                 "give --store sqlite:///absolute/path or postgresql://user@host/database, set "
+                 "WAYBILL_STORE, or write url in [store]"};
   }
-  const Result<std::string> path = parse_store_url(config.store.url);
-  if (!path) return path.error();
+  const Result<std::string> address = parse_store_url(url);
+  if (!address) return address.error();
+  if (is_postgres_url(url)) {
+    postgres::Options options;
+    options.url = *address;
+    options.table = config.store.table;
+    return StoreOptions(options);
+  }
   sqlite::Options options;
-  options.path = *path;
+  options.path = *address;
   options.table = config.store.table;
   if (config.store.busy_timeout) options.busy_timeout = *config.store.busy_timeout;
-  return options;
+  return StoreOptions(options);
+}
+
+std::string name_of(const StoreOptions& options) {
+  if (const auto* server = std::get_if<postgres::Options>(&options)) {
+    return postgres::public_url(server->url);
+  }
+  return std::get<sqlite::Options>(options).path;
+}
+
+std::string print_schema(const StoreOptions& options, store::SchemaPart part) {
+  if (const auto* server = std::get_if<postgres::Options>(&options)) {
+    return postgres::print_schema(part, server->table);
+  }
+  return sqlite::print_schema(part, std::get<sqlite::Options>(options).table);
+}
+
+// The namespaces' own functions, by the type of their options.
+Result<store::SchemaApplied> apply_schema(const StoreOptions& options, store::SchemaPart part) {
+  return std::visit([&](const auto& own) { return apply_schema(own, part); }, options);
+}
+
+Result<std::vector<store::SchemaFinding>> check_schema(const StoreOptions& options,
+                                                       store::SchemaPart part) {
+  return std::visit([&](const auto& own) { return check_schema(own, part); }, options);
 }
 
 bool is_missing(const std::string& path) {
@@ -34,18 +65,19 @@ bool is_missing(const std::string& path) {
   return std::filesystem::status(path, problem).type() == std::filesystem::file_type::not_found;
 }
 
-Result<sqlite::Options> existing_store(const Config& config, std::string_view apply) {
-  const Result<sqlite::Options> options = store_options(config);
-  if (!options || !is_missing(options->path)) return options;
-  return Error{Remedy::fix_call, fmt::format("no such file: {}", options->path),
+Result<StoreOptions> existing_store(const Config& config, std::string_view apply) {
+  const Result<StoreOptions> options = store_options(config);
+  const auto* file = options ? std::get_if<sqlite::Options>(&*options) : nullptr;
+  if (file == nullptr || !is_missing(file->path)) return options;
+  return Error{Remedy::fix_call, fmt::format("no such file: {}", file->path),
                fmt::format("create it with: {} --store {}", apply, config.store.url)};
 }
 
 Result<std::unique_ptr<MessageStore>> open_store(const Config& config) {
-  const Result<sqlite::Options> options = existing_store(config);
+  const Result<StoreOptions> options = existing_store(config);
   if (!options) return options.error();
-  Result<std::unique_ptr<MessageStore>> store = sqlite::open_message_store(*options);
-  if (!store) return about_file(options->path, store.error());
+  auto store = std::visit([](const auto& own) { return open_message_store(own); }, *options);
+  if (!store) return about_file(name_of(*options), store.error());
   return store;
 }
 
@@ -60,8 +92,8 @@ Result<Console> open_console(const Config& config) {
 Result<InboxConsole> open_inbox_console(const Config& config) {
   const auto options = existing_store(config, "waybill schema apply --part consumer");
   if (!options) return options.error();
-  Result<std::unique_ptr<InboxStore>> store = sqlite::open_inbox_store(*options);
-  if (!store) return about_file(options->path, store.error());
+  auto store = std::visit([](const auto& own) { return open_inbox_store(own); }, *options);
+  if (!store) return about_file(name_of(*options), store.error());
   Result<std::unique_ptr<InboxSession>> session = (*store)->open();
   if (!session) return session.error();
   return InboxConsole{std::move(*store), std::move(*session)};

@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "config.hpp"
 #include "waybill/brokers/embedded.hpp"
@@ -10,6 +12,7 @@
 #include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
 #include "waybill/publisher.hpp"
+#include "waybill/stores/postgres.hpp"
 #include "waybill/stores/sqlite.hpp"
 
 namespace waybill::cli {
@@ -17,14 +20,25 @@ namespace waybill::cli {
 // The error with the file's name in front, if it does not tell it already.
 [[nodiscard]] Error about_file(const std::string& path, const Error& error);
 
-// The configured store's options. **Errors**: fix_call when no store is configured.
-[[nodiscard]] Result<sqlite::Options> store_options(const Config& config);
+// The configured database, of whichever kind.
+using StoreOptions = std::variant<sqlite::Options, postgres::Options>;
+
+// **Errors**: fix_call when no store is configured, or its URL cannot be read.
+[[nodiscard]] Result<StoreOptions> store_options(const Config& config);
+// For messages: a path, or a URL without its password.
+[[nodiscard]] std::string name_of(const StoreOptions& options);
+
+[[nodiscard]] std::string print_schema(const StoreOptions& options, store::SchemaPart part);
+[[nodiscard]] Result<store::SchemaApplied> apply_schema(const StoreOptions& options,
+                                                        store::SchemaPart part);
+[[nodiscard]] Result<std::vector<store::SchemaFinding>> check_schema(const StoreOptions& options,
+                                                                     store::SchemaPart part);
 
 [[nodiscard]] bool is_missing(const std::string& path);
 
-// As store_options, for a file that must be there. `apply` is the command that creates it.
-[[nodiscard]] Result<sqlite::Options> existing_store(
-    const Config& config, std::string_view apply = "waybill schema apply");
+// As store_options; a file must be there. `apply` is the command that creates it.
+[[nodiscard]] Result<StoreOptions> existing_store(const Config& config,
+                                                  std::string_view apply = "waybill schema apply");
 
 // **Errors**: fix_call when the file is missing or is no waybill database, retry when it is busy.
 [[nodiscard]] Result<std::unique_ptr<MessageStore>> open_store(const Config& config);

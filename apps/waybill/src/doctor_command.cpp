@@ -30,13 +30,13 @@ void append(Findings& findings, Findings more) {
 }
 
 // What the schema lacks. **Errors**: as open_store.
-Result<Findings> check_schema(const Config& config) {
-  const Result<sqlite::Options> options = existing_store(config);
+Result<Findings> check_tables(const Config& config) {
+  const Result<StoreOptions> options = existing_store(config);
   if (!options) return options.error();
-  const auto lacking = sqlite::check_schema(*options, sqlite::SchemaPart::producer);
-  if (!lacking) return about_file(options->path, lacking.error());
+  const auto lacking = check_schema(*options, store::SchemaPart::producer);
+  if (!lacking) return about_file(name_of(*options), lacking.error());
   Findings findings;
-  for (const sqlite::SchemaFinding& finding : *lacking) {
+  for (const store::SchemaFinding& finding : *lacking) {
     findings.push_back({finding.name, finding.fatal, finding.text,
                         finding.fatal ? "waybill cannot work with this table"
                                       : "the table works, with less speed or a weaker guarantee",
@@ -146,7 +146,7 @@ Result<int> run(DoctorFlags flags, const Config& config, Output& output) {
     }
     flags.limits.age_max = *age;
   }
-  Result<Findings> findings = check_schema(config);
+  Result<Findings> findings = check_tables(config);
   if (!findings) return findings.error();
   const bool usable = std::none_of(findings->begin(), findings->end(),
                                    [](const Finding& finding) { return finding.severe; });

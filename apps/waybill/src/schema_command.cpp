@@ -12,18 +12,22 @@
 namespace waybill::cli {
 namespace {
 
-Result<sqlite::SchemaPart> parse_part(const std::string& name) {
-  if (name == "producer") return sqlite::SchemaPart::producer;
-  if (name == "consumer") return sqlite::SchemaPart::consumer;
+Result<store::SchemaPart> parse_part(const std::string& name) {
+  if (name == "producer") return store::SchemaPart::producer;
+  if (name == "consumer") return store::SchemaPart::consumer;
   const std::string known[] = {"producer", "consumer"};
   return Error{Remedy::fix_call, fmt::format("--part: unknown part '{}'", name),
                suggest(name, known)};
 }
 
 Result<int> print(const std::string& part_name, const Config& config, Output& output) {
-  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  const Result<store::SchemaPart> part = parse_part(part_name);
   if (!part) return part.error();
-  const std::string sql = sqlite::print_schema(*part, config.store.table);
+  Config printed = config;
+  if (printed.store.url.empty()) printed.store.url = "sqlite:///any";
+  const Result<StoreOptions> options = store_options(printed);
+  if (!options) return options.error();
+  const std::string sql = print_schema(*options, *part);
   if (output.json()) {
     output.document(boost::json::object{{"part", part_name}, {"sql", sql}});
   } else {
@@ -33,12 +37,12 @@ Result<int> print(const std::string& part_name, const Config& config, Output& ou
 }
 
 Result<int> apply(const std::string& part_name, const Config& config, Output& output) {
-  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  const Result<store::SchemaPart> part = parse_part(part_name);
   if (!part) return part.error();
-  const Result<sqlite::Options> options = store_options(config);
+  const Result<StoreOptions> options = store_options(config);
   if (!options) return options.error();
-  const Result<sqlite::SchemaApplied> applied = sqlite::apply_schema(*options, *part);
-  if (!applied) return about_file(options->path, applied.error());
+  const Result<store::SchemaApplied> applied = apply_schema(*options, *part);
+  if (!applied) return about_file(name_of(*options), applied.error());
   if (output.json()) {
     boost::json::array done;
     for (const std::string& step : applied->done) done.emplace_back(step);
@@ -55,22 +59,22 @@ Result<int> apply(const std::string& part_name, const Config& config, Output& ou
 }
 
 Result<int> check(const std::string& part_name, const Config& config, Output& output) {
-  const Result<sqlite::SchemaPart> part = parse_part(part_name);
+  const Result<store::SchemaPart> part = parse_part(part_name);
   if (!part) return part.error();
-  const Result<sqlite::Options> options = store_options(config);
+  const Result<StoreOptions> options = store_options(config);
   if (!options) return options.error();
-  const Result<std::vector<sqlite::SchemaFinding>> findings = sqlite::check_schema(*options, *part);
-  if (!findings) return about_file(options->path, findings.error());
+  const Result<std::vector<store::SchemaFinding>> findings = check_schema(*options, *part);
+  if (!findings) return about_file(name_of(*options), findings.error());
   if (output.json()) {
     boost::json::array items;
-    for (const sqlite::SchemaFinding& finding : *findings) {
+    for (const store::SchemaFinding& finding : *findings) {
       items.push_back({{"fatal", finding.fatal},
                        {"text", json_text(finding.text)},
                        {"statement", finding.statement}});
     }
     output.document(boost::json::object{{"part", part_name}, {"findings", std::move(items)}});
   } else {
-    for (const sqlite::SchemaFinding& finding : *findings) {
+    for (const store::SchemaFinding& finding : *findings) {
       output.line(
           fmt::format("{}: {}", finding.fatal ? "fatal" : "reduced", printable(finding.text)));
       if (!finding.statement.empty()) output.line("  " + finding.statement);
@@ -103,7 +107,8 @@ CLI::App& add(CLI::App& group, Invocation& invocation, const std::string& name,
 
 void add_schema_commands(CLI::App& app, Invocation& invocation) {
   CLI::App& group = add_group(app, "schema", "Print, apply and check the tables");
-  add(group, invocation, "print", "Print the SQL of the tables (SQLite)",
+  add(group, invocation, "print",
+      "Print the SQL of the tables, for the kind of --store (SQLite without one)",
       {"waybill schema print --part consumer", "0 printed"}, print);
   add(group, invocation, "apply", "Create what is missing; safe to repeat",
       {"waybill schema apply --store sqlite:///var/lib/shop/orders.db", "0 applied"}, apply);

@@ -51,7 +51,7 @@ TEST(Address, refuses_what_is_no_store_url_and_says_why) {
       {"sqlite:///tmp/a%00b", "bad percent-encoding in path '/tmp/a%00b'",
        "write a '%' in a file name as %25"},
       {"queue:///tmp/a", "unknown scheme 'queue' in the store URL",
-       "known: sqlite:///absolute/path"},
+       "known: sqlite:///absolute/path, postgresql://user@host/database"},
   };
   for (const Refused& refused : cases) {
     const auto path = parse_store_url(refused.url);
@@ -62,11 +62,19 @@ TEST(Address, refuses_what_is_no_store_url_and_says_why) {
   }
 }
 
+TEST(Address, leaves_the_url_of_a_server_to_its_driver) {
+  for (const std::string url : {"postgresql://shop@db:5432/orders", "postgres:///orders"}) {
+    EXPECT_TRUE(is_postgres_url(url));
+    EXPECT_EQ(*parse_store_url(url), url);
+  }
+  EXPECT_FALSE(is_postgres_url("sqlite:///postgresql://"));
+}
+
 TEST(Address, keeps_credentials_behind_an_unknown_scheme_to_itself) {
-  const auto path = parse_store_url("postgres://shop:hunter2@db/orders");
+  const auto path = parse_store_url("oracle://shop:hunter2@db/orders");
   ASSERT_FALSE(path.ok());
   EXPECT_EQ(path.error().to_string().find("hunter2"), std::string::npos);
-  EXPECT_EQ(path.error().text, "unknown scheme 'postgres' in the store URL");
+  EXPECT_EQ(path.error().text, "unknown scheme 'oracle' in the store URL");
 }
 
 }  // namespace

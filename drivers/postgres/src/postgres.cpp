@@ -232,6 +232,8 @@ void Database::connect() {
                                              nullptr};
   connection_.reset(PQconnectdbParams(keys.data(), values.data(), 1));
   PGconn* connection = connection_.get();
+  PQsetNoticeProcessor(
+      connection, [](void*, const char*) {}, nullptr);
   if (!is_connected()) {
     const std::string_view message = connection == nullptr ? "" : PQerrorMessage(connection);
     // libpq gives no SQLSTATE here; what the server said about user and database does not pass.
@@ -257,7 +259,8 @@ void Database::connect() {
   }
   const std::string answer = std::to_string(settings_.answer_timeout.count());
   execute(
-      "SET TimeZone = 'UTC'; SET default_transaction_isolation = 'read committed'; "
+      "SET client_min_messages = warning; SET TimeZone = 'UTC'; SET default_transaction_isolation "
+      "= 'read committed'; "
       "SET statement_timeout = " +
       answer + "; SET idle_in_transaction_session_timeout = " + answer + "; SET lock_timeout = " +
       std::to_string(settings_.lock_timeout.count()) + "; " + settings_.session);

@@ -53,10 +53,11 @@ class SqliteConfirmTables final : public store::ConfirmTables {
   }
 
   void apply(std::span<const Mark> marks) override {
-    for (const Mark& mark : marks) {
-      if (sqlite::apply(connection_, mark, nullptr) == Marked::done) continue;
+    const std::vector<Marked> results = sqlite::apply(connection_, marks, nullptr);
+    for (std::size_t i = 0; i < marks.size(); ++i) {
+      if (results[i] == Marked::done) continue;
       throw Failure{{Remedy::retry,
-                     "row " + std::to_string(mark.id) + " changed inside a write transaction",
+                     "row " + std::to_string(marks[i].id) + " changed inside a write transaction",
                      {}}};
     }
   }

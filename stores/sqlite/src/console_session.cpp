@@ -149,10 +149,9 @@ class SqliteConsoleSession final : public ConsoleSession {
     return guarded([&] {
       store::check_actions(marks);
       return connection_.write([&] {
-        std::vector<Marked> results;
-        for (const Mark& mark : marks) {
-          results.push_back(apply(connection_, mark, nullptr));
-          if (results.back() == Marked::done) write_audit(mark, operator_name);
+        std::vector<Marked> results = apply(connection_, marks, nullptr);
+        for (std::size_t i = 0; i < marks.size(); ++i) {
+          if (results[i] == Marked::done) write_audit(marks[i], operator_name);
         }
         return results;
       });

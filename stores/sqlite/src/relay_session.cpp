@@ -74,12 +74,7 @@ class SqliteRelaySession final : public RelaySession {
     return guarded([&] {
       store::check_facts(marks);
       if (marks.empty()) return std::vector<Marked>{};
-      return connection_.write([&] {
-        std::vector<Marked> results;
-        results.reserve(marks.size());
-        for (const Mark& mark : marks) results.push_back(apply(connection_, mark, nullptr));
-        return results;
-      });
+      return connection_.write([&] { return apply(connection_, marks, nullptr); });
     });
   }
 
@@ -90,10 +85,7 @@ class SqliteRelaySession final : public RelaySession {
       return connection_.write([&]() -> std::optional<std::vector<Marked>> {
         const LeaseView now = read_lease(connection_);
         if (now.fence != lease.fence || now.holder.empty()) return std::nullopt;
-        std::vector<Marked> results;
-        results.reserve(marks.size());
-        for (const Mark& mark : marks) results.push_back(apply(connection_, mark, &lease));
-        return results;
+        return apply(connection_, marks, &lease);
       });
     });
   }

@@ -42,6 +42,7 @@ struct DispatcherStats {
 struct CommittedMessage {
   std::int64_t id = 0;
   Message message;
+  std::uint64_t transaction_id = 0;  // PostgreSQL's xid, else 0
 };
 
 // How far one call wants its messages sent in process; it can only weaken what the route says.

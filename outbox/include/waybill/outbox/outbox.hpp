@@ -93,6 +93,8 @@ class Outbox {
  private:
   template <AdoptableTransaction Handle, class Insert>
   [[nodiscard]] Ticket add_by(Handle& handle, const Message& message, const Insert& insert) const;
+  [[nodiscard]] const std::string& statement(Dialect dialect, TransactionStatus status) const;
+  [[nodiscard]] Rendered render(const std::string& sql, const Message& message) const;
   [[nodiscard]] std::string find_statement(Dialect dialect) const;
   [[nodiscard]] static Ticket not_open(TransactionStatus status);
   [[nodiscard]] static Ticket foreign_connection();
@@ -102,6 +104,7 @@ class Outbox {
 
   OutboxOptions options_;
   std::array<std::string, 3> statements_;  // by dialect
+  std::array<std::string, 3> guarded_statements_;
 };
 
 template <AdoptableTransaction Handle>
@@ -128,7 +131,7 @@ Ticket Outbox::add_by(Handle& handle, const Message& message, const Insert& inse
   }
   if (!OpenTransaction::admits(connection_identity(handle))) return foreign_connection();
   const Dialect dialect = Adapter::dialect(handle);
-  const Rendered rendered = render(dialect, message);
+  const Rendered rendered = render(statement(dialect, before), message);
   if (rendered.result != AddResult::added) return {rendered.result, 0, 0, rendered.text};
 
   const std::vector<Value> values = rendered.values();

@@ -22,6 +22,7 @@ enum class TransactionState {
 struct AddedMessage {
   std::int64_t row_id = 0;
   MessageId id;
+  std::uint64_t transaction_id = 0;  // PostgreSQL's xid, else 0
 };
 
 // The answer of TransactionTemplate::execute. From a joined or nested call, `committed` means: as

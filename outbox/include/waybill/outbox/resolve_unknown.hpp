@@ -11,38 +11,18 @@
 #include "waybill/outbox/outcome.hpp"
 
 namespace waybill {
+namespace detail {
 
-// Says on a *fresh* connection whether the transaction that added `message` committed. Leaves
-// nothing behind; a retry with the same identifier works afterwards.
-//
-//   if (placed.unknown()) {
-//     answer = resolve_unknown(fresh, outbox, placed.added.front(), now + std::chrono::seconds(2));
-//   }
-//
-// **Guarantee**: committed and rolled_back are final: the fresh connection held the database's
-// write lock while it looked, so that the old transaction is over. Row id and message id are
-// compared: a row id that was rolled back is given out again. `unknown` = another writer, perhaps
-// the old transaction, still held the database at `deadline`.
-// **Errors**: std::logic_error for a database other than SQLite, whose BEGIN excludes nobody;
-// std::invalid_argument for a message without a row; the driver's error when it cannot look.
-// **Thread safety**: as the connection's.
+// SQLite: whoever holds the write lock knows that the old transaction is over. Nothing = it could
+// not be had.
 template <TransactionalConnection Connection>
-[[nodiscard]] CommitAnswer resolve_unknown(Connection& fresh, const Outbox& outbox,
-                                           const AddedMessage& message, Steady deadline) {
+[[nodiscard]] CommitAnswer look_under_write_lock(Connection& fresh, const Outbox& outbox,
+                                                 const AddedMessage& message) {
   using Adapter = transaction_adapter<Connection>;
-  constexpr Millis kPause{5};
-  if (Adapter::dialect(fresh) != Dialect::sqlite) {
-    throw std::logic_error("resolve_unknown() settles SQLite transactions only");
-  }
-  if (message.row_id <= 0) throw std::invalid_argument("resolve_unknown(): there is no row id");
-  for (;;) {
-    try {
-      Adapter::begin(fresh);
-      break;
-    } catch (const std::runtime_error&) {
-      if (std::chrono::steady_clock::now() + kPause > deadline) return CommitAnswer::unknown;
-    }
-    std::this_thread::sleep_for(kPause);
+  try {
+    Adapter::begin(fresh);
+  } catch (const std::runtime_error&) {
+    return CommitAnswer::unknown;
   }
   try {
     const Value values[] = {message.row_id, std::string_view(message.id.biz_type),
@@ -57,6 +37,55 @@ template <TransactionalConnection Connection>
   } catch (...) {
     Adapter::rollback(fresh);
     throw;
+  }
+}
+
+// PostgreSQL remembers what became of a transaction.
+template <TransactionalConnection Connection>
+[[nodiscard]] CommitAnswer ask_for_status(Connection& fresh, const AddedMessage& message) {
+  const std::string transaction = std::to_string(message.transaction_id);
+  const Value values[] = {std::string_view(transaction)};
+  const auto rows =
+      transaction_adapter<Connection>::select(fresh, {"SELECT pg_xact_status($1::xid8)", values});
+  const std::string status = rows.empty() ? "" : rows.front().front();
+  if (status == "committed") return CommitAnswer::committed;
+  if (status == "aborted") return CommitAnswer::rolled_back;
+  return CommitAnswer::unknown;  // in progress: the old backend still lives
+}
+
+}  // namespace detail
+
+// Says on a *fresh* connection whether the transaction that added `message` committed. Leaves
+// nothing behind; a retry with the same identifier works afterwards.
+//
+//   if (placed.unknown()) {
+//     answer = resolve_unknown(fresh, outbox, placed.added.front(), now + std::chrono::seconds(2));
+//   }
+//
+// **Guarantee**: committed and rolled_back are final. SQLite: the fresh connection held the write
+// lock while it looked, so that the old transaction is over; row id and message id are compared,
+// for a row id that was rolled back is given out again. PostgreSQL: the server's own record of the
+// transaction. `unknown` = at `deadline` the old transaction was still open on the server, or
+// another writer held the database.
+// **Errors**: std::logic_error for MariaDB, which keeps no such record; std::invalid_argument for a
+// message without a row; the driver's error when it cannot look.
+// **Thread safety**: as the connection's.
+template <TransactionalConnection Connection>
+[[nodiscard]] CommitAnswer resolve_unknown(Connection& fresh, const Outbox& outbox,
+                                           const AddedMessage& message, Steady deadline) {
+  constexpr Millis kPause{5};
+  const Dialect dialect = transaction_adapter<Connection>::dialect(fresh);
+  if (dialect == Dialect::mariadb) {
+    throw std::logic_error("resolve_unknown() settles SQLite and PostgreSQL transactions only");
+  }
+  if (message.row_id <= 0) throw std::invalid_argument("resolve_unknown(): there is no row id");
+  for (;;) {
+    const CommitAnswer answer = dialect == Dialect::sqlite
+                                    ? detail::look_under_write_lock(fresh, outbox, message)
+                                    : detail::ask_for_status(fresh, message);
+    if (answer != CommitAnswer::unknown) return answer;
+    if (std::chrono::steady_clock::now() + kPause > deadline) return CommitAnswer::unknown;
+    std::this_thread::sleep_for(kPause);
   }
 }
 

@@ -61,7 +61,7 @@ class Transaction {
   [[nodiscard]] Ticket try_add(Message message) {
     Ticket ticket = template_.add(message);
     if (ticket.result == AddResult::added) {
-      template_.messages_.push_back({ticket.id, std::move(message)});
+      template_.messages_.push_back({ticket.id, std::move(message), ticket.transaction_id});
     } else if (ticket.result == AddResult::not_in_transaction) {
       template_.rollback_reason_ = ticket.text;
     }
@@ -157,9 +157,7 @@ class TransactionTemplate {
       undo(name, mark);
       throw;
     }
-    if (!rollback_reason_ && Adapter::status(connection_) == TransactionStatus::idle) {
-      rollback_reason_ = kEndedSilently;
-    }
+    notice_end();
     if (rollback_reason_) {
       refuse(outcome, *rollback_reason_);
       undo(name, mark);
@@ -176,6 +174,9 @@ class TransactionTemplate {
   static constexpr const char* kEndedSilently =
       "the database ended the transaction on its own, before COMMIT (full disk, I/O error or "
       "deadlock): start again";
+
+  static constexpr const char* kFailed =
+      "a statement failed, and the database commits nothing after that: start again";
 
   // What an inner part's rollback goes back to.
   struct Mark {
@@ -232,12 +233,18 @@ class TransactionTemplate {
     return outcome;
   }
 
+  // The code returned, but the database will not commit what it did.
+  void notice_end() {
+    if (rollback_reason_) return;
+    const TransactionStatus status = Adapter::status(connection_);
+    if (status == TransactionStatus::idle) rollback_reason_ = kEndedSilently;
+    if (status == TransactionStatus::failed) rollback_reason_ = kFailed;
+  }
+
   // Ends the transaction after the business code returned.
   template <class R>
   void finish(Outcome<R>& outcome) {
-    if (Adapter::status(connection_) == TransactionStatus::idle && !rollback_reason_) {
-      rollback_reason_ = kEndedSilently;
-    }
+    notice_end();
     if (rollback_reason_) {
       refuse(outcome, *rollback_reason_);
       roll_back_quietly();
@@ -263,8 +270,9 @@ class TransactionTemplate {
              TransactionState::unknown);
       for (const CommittedMessage& added : messages_) {
         const Message& message = added.message;
-        outcome.added.push_back(
-            {added.id, {message.biz_type, message.message_type, message.identifier}});
+        outcome.added.push_back({added.id,
+                                 {message.biz_type, message.message_type, message.identifier},
+                                 added.transaction_id});
       }
     } else {
       refuse(outcome, "the database answered COMMIT with a rollback (start again)");
