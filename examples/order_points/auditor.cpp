@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "database.hpp"
@@ -44,28 +45,76 @@ struct Audit {
 };
 
 std::int64_t count(sqlite3* database, const std::string& sql) {
-  Query query(database, sql);
+  SqliteQuery query(database, sql);
   return query.step() ? query.number(0) : 0;
 }
 
-// Both files are attached read-only; the audit cannot change what it judges.
-Database open_both(const AuditOptions& options) {
-  for (const std::string& path : {options.orders, options.points})
-    static_cast<void>(open_database(path, OpenAs::read_only));
-  Database database = open_database(":memory:", OpenAs::read_only);
-  const auto attach = [&](const std::string& path, std::string_view name) {
-    Query query(database.get(), "ATTACH ? AS " + std::string(name));
-    query.bind(path).step();
-  };
-  attach(options.orders, "o");
-  attach(options.points, "p");
-  return database;
+// What the audit reads of each database.
+struct Table {
+  const char* columns;
+  const char* from;
+};
+constexpr Table kOrders = {"order_id, user_id, points, created_at", "orders"};
+constexpr Table kGrants = {"order_id, user_id, points, granted_at", "grants"};
+
+void attach(sqlite3* audit, const std::string& file, const std::string& name) {
+  SqliteQuery query(audit, "ATTACH ? AS " + name);
+  query.bind(file).step();
+}
+
+// A server's table as it is in one snapshot, copied beside the other side's.
+void copy_table(PGconn* server, sqlite3* audit, const std::string& name, const Table& table) {
+  const std::string to = name + "." + table.from;
+  run_sql(audit, "CREATE TABLE " + to + "(" + table.columns + ")");
+  PostgresQuery rows(server, std::string("SELECT ") + table.columns + " FROM " + table.from);
+  while (rows.step()) {
+    SqliteQuery insert(audit, "INSERT INTO " + to + " VALUES(?, ?, ?, ?)");
+    const std::string order_id = rows.text(0);
+    const std::string user_id = rows.text(1);
+    insert.bind(order_id).bind(user_id).bind(rows.number(2)).bind(rows.number(3)).step();
+  }
+}
+
+// The message table as far as the audit looks at it.
+void copy_states(PGconn* server, sqlite3* audit, const std::string& table) {
+  PostgresQuery exists(server, "SELECT 1 WHERE to_regclass(?) IS NOT NULL");
+  if (!exists.bind(table).step()) return;
+  run_sql(audit, "CREATE TABLE o.\"" + table + "\"(state)");
+  PostgresQuery rows(server, "SELECT state FROM " + table);
+  while (rows.step()) {
+    SqliteQuery insert(audit, "INSERT INTO o.\"" + table + "\" VALUES(?)");
+    const std::string state = rows.text(0);
+    insert.bind(state).step();
+  }
+}
+
+// Files are attached, servers' tables copied from a read-only snapshot; then nothing can be
+// written: the audit cannot change what it judges.
+Database<sqlite3*> open_both(const AuditOptions& options) {
+  Database<sqlite3*> audit = open_database<sqlite3*>(":memory:", OpenAs::created_if_missing);
+  for (const auto& [address, name, table] :
+       {std::tuple{options.orders, "o", kOrders}, std::tuple{options.points, "p", kGrants}}) {
+    if (!is_postgres(address)) {
+      static_cast<void>(open_database<sqlite3*>(address, OpenAs::read_only));
+      attach(audit.get(), address, name);
+      continue;
+    }
+    attach(audit.get(), ":memory:", name);
+    const auto server = open_database<PGconn*>(address, OpenAs::read_only);
+    run_sql(server.get(), "BEGIN ISOLATION LEVEL REPEATABLE READ");
+    run_sql(audit.get(), "BEGIN");
+    copy_table(server.get(), audit.get(), name, table);
+    if (table.from == kOrders.from) copy_states(server.get(), audit.get(), options.table);
+    run_sql(audit.get(), "COMMIT");
+  }
+  run_sql(audit.get(), "PRAGMA query_only = ON");
+  return audit;
 }
 
 void count_messages(sqlite3* database, const std::string& table, Audit& audit) {
-  Query exists(database, "SELECT 1 FROM o.sqlite_schema WHERE type = 'table' AND name = ?");
+  SqliteQuery exists(database, "SELECT 1 FROM o.sqlite_schema WHERE type = 'table' AND name = ?");
   if (!exists.bind(table).step()) return;
-  Query states(database, "SELECT state, count(*) FROM o.\"" + table + "\" GROUP BY state");
+  SqliteQuery states(database, "SELECT state, count(*) FROM o.\"" + table + "\" GROUP BY state");
   while (states.step()) audit.states[states.text(0)] = states.number(1);
   for (const auto& [state, rows] : audit.states)
     if (state != "SUCCESS") audit.unfinished += rows;
@@ -73,9 +122,9 @@ void count_messages(sqlite3* database, const std::string& table, Audit& audit) {
 
 void measure_latency(sqlite3* database, Audit& audit) {
   std::vector<std::int64_t> waits;
-  Query query(database,
-              "SELECT min(g.granted_at) - o.created_at FROM p.grants g"
-              " JOIN o.orders o USING (order_id) GROUP BY o.order_id ORDER BY 1");
+  SqliteQuery query(database,
+                    "SELECT min(g.granted_at) - o.created_at FROM p.grants g"
+                    " JOIN o.orders o USING (order_id) GROUP BY o.order_id ORDER BY 1");
   while (query.step()) waits.push_back(query.number(0));
   if (waits.empty()) return;
   const auto rank = [&](std::size_t percent) {
@@ -94,7 +143,7 @@ std::int64_t count_untrue_answers(sqlite3* database, const std::string& told) {
   std::string line, order_id, outcome;
   while (std::getline(file, line)) {
     std::istringstream(line) >> order_id >> outcome;
-    Query query(database, "SELECT 1 FROM o.orders WHERE order_id = ?");
+    SqliteQuery query(database, "SELECT 1 FROM o.orders WHERE order_id = ?");
     const bool exists = query.bind(order_id).step();
     if ((outcome == "committed" && !exists) || (outcome == "rolled_back" && exists)) ++untrue;
   }
@@ -102,7 +151,7 @@ std::int64_t count_untrue_answers(sqlite3* database, const std::string& told) {
 }
 
 Audit audit_once(const AuditOptions& options) {
-  const Database database = open_both(options);
+  const Database<sqlite3*> database = open_both(options);
   sqlite3* const both = database.get();
   Audit audit;
   run_sql(both, "BEGIN");

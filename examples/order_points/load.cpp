@@ -84,10 +84,10 @@ int run(const LoadOptions& options) {
 
 void describe(CLI::App& app, LoadOptions& options) {
   auto* url = app.add_option("--url", options.url, "order service, http://127.0.0.1:8081");
-  app.add_option("--sqlite", options.database,
-                 "write orders and messages by the sqlite3 tool into this database instead")
+  app.add_option("--sql", options.database,
+                 "write orders and messages by the tool sqlite3 or psql into this database instead")
       ->excludes(url);
-  app.add_option("--table", options.table, "message table, with --sqlite")->capture_default_str();
+  app.add_option("--table", options.table, "message table, with --sql")->capture_default_str();
   app.add_option("--orders", options.orders)
       ->check(CLI::Range(1, 10'000'000))
       ->capture_default_str();
@@ -192,7 +192,7 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (options.url.empty() == options.database.empty()) {
-    std::fprintf(stderr, "load: name --url or --sqlite\n");
+    std::fprintf(stderr, "load: name --url or --sql\n");
     return 2;
   }
   try {

@@ -15,7 +15,7 @@ namespace order_points {
 
 struct LoadOptions {
   std::string url;       // by HTTP
-  std::string database;  // or by the plain sqlite3 tool
+  std::string database;  // or by the plain sqlite3 or psql tool: file or postgresql://…
   std::string table = "local_message";
   std::string prefix = "A-";
   std::string told;

@@ -1,5 +1,5 @@
-// Orders placed by plain SQL through the sqlite3 command-line tool: no library, two INSERTs in one
-// transaction. Any language can write messages this way.
+// Orders placed by plain SQL through the command-line tools sqlite3 and psql: no library, two
+// INSERTs in one transaction. Any language can write messages this way.
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -13,8 +13,24 @@ namespace order_points {
 namespace {
 using std::chrono::steady_clock;
 
-constexpr const char* kMillisecondsNow =
-    "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)";
+// What differs between the tools.
+struct Tool {
+  const char* name;
+  const char* begin;
+  const char* milliseconds_now;
+  const char* exists;   // in its output when the order or message is there already
+  const char* passing;  // in its output when trying again may help
+};
+constexpr Tool kSqlite3 = {"sqlite3", "BEGIN IMMEDIATE",
+                           "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
+                           "UNIQUE constraint failed", "locked"};
+constexpr Tool kPsql = {"psql", "BEGIN",
+                        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+                        "duplicate key value", "connection"};
+
+const Tool& tool_for(const std::string& address) {
+  return is_postgres(address) ? kPsql : kSqlite3;
+}
 
 std::string quoted_for_shell(std::string_view text) {
   std::string quoted = "'";
@@ -28,15 +44,16 @@ std::string quoted_for_sql(std::string_view text) {
   return quoted + "'";
 }
 
-std::string sql_of(const PlaceOrder& place, const std::string& table) {
+std::string sql_of(const PlaceOrder& place, const std::string& table, const Tool& tool) {
   const Order& order = place.order;
   const waybill::Message message = order_placed(order);
   const std::string order_id = quoted_for_sql(order.order_id);
-  return "BEGIN IMMEDIATE; INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
+  return std::string(tool.begin) +
+         "; INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
          " VALUES(" +
          order_id + ", " + quoted_for_sql(order.user_id) + ", " +
          std::to_string(order.amount_cents) + ", " + std::to_string(order.points()) + ", " +
-         kMillisecondsNow + "); INSERT INTO \"" + table +
+         tool.milliseconds_now + "); INSERT INTO \"" + table +
          "\"(message_type, biz_type, identifier, content) VALUES(" +
          quoted_for_sql(message.message_type) + ", " + quoted_for_sql(message.biz_type) + ", " +
          order_id + ", " + quoted_for_sql(message.content.bytes()) + "); " +
@@ -48,18 +65,22 @@ struct ToolResult {
   std::string output;
 };
 
-ToolResult run_sqlite3(const std::string& database, const std::string& sql) {
-  const std::string command = "sqlite3 -batch -bail -cmd '.timeout 5000' " +
-                              quoted_for_shell(database) + " " + quoted_for_shell(sql) + " 2>&1";
+ToolResult run_tool(const std::string& address, const std::string& sql) {
+  const std::string at = quoted_for_shell(address) + " ";
+  const std::string command =
+      is_postgres(address)
+          ? "psql -X -q -v ON_ERROR_STOP=1 " + at + "-c " + quoted_for_shell(sql) + " 2>&1"
+          : "sqlite3 -batch -bail -cmd '.timeout 5000' " + at + quoted_for_shell(sql) + " 2>&1";
+  const std::string name = tool_for(address).name;
   FILE* const pipe = ::popen(command.c_str(), "re");
-  if (!pipe) throw std::runtime_error("cannot start the sqlite3 tool");
+  if (!pipe) throw std::runtime_error("cannot start " + name);
   ToolResult result;
   char part[512];
   while (std::fgets(part, sizeof part, pipe))
     if (result.output.size() < 4096) result.output += part;
   const int status = ::pclose(pipe);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-    throw std::runtime_error("the sqlite3 tool is not installed: apt-get install sqlite3");
+    throw std::runtime_error(name + " is not installed: apt-get install sqlite3 postgresql-client");
   result.ok = status == 0;
   return result;
 }
@@ -67,15 +88,15 @@ ToolResult run_sqlite3(const std::string& database, const std::string& sql) {
 enum class Inserted { yes, exists, gave_up };
 
 Inserted insert(const LoadOptions& options, const PlaceOrder& place) {
-  const std::string sql = sql_of(place, options.table);
+  const Tool& tool = tool_for(options.database);
+  const std::string sql = sql_of(place, options.table, tool);
   const Deadline until = give_up_at(options);
   for (;;) {
-    const ToolResult result = run_sqlite3(options.database, sql);
+    const ToolResult result = run_tool(options.database, sql);
     if (result.ok) return Inserted::yes;
-    if (result.output.find("UNIQUE constraint failed") != std::string::npos)
-      return Inserted::exists;
-    if (result.output.find("locked") == std::string::npos)
-      throw std::runtime_error("sqlite3: " + result.output);
+    if (result.output.find(tool.exists) != std::string::npos) return Inserted::exists;
+    if (result.output.find(tool.passing) == std::string::npos)
+      throw std::runtime_error(std::string(tool.name) + ": " + result.output);
     if (steady_clock::now() >= until) return Inserted::gave_up;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }

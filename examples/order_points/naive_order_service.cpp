@@ -37,7 +37,7 @@ struct IgnoreOutcomes final : waybill::OutcomeSink {
 class NaiveShop {
  public:
   explicit NaiveShop(const ServiceOptions& options)
-      : database_(open_database(options.db, OpenAs::existing)) {
+      : database_(open_database<sqlite3*>(options.db, OpenAs::existing)) {
     waybill::embedded::Options queue;
     queue.path = options.queue;
     auto publisher = waybill::embedded::open_publisher(queue);
@@ -89,14 +89,14 @@ class NaiveShop {
     while (!outcome.came && steady_clock::now() < until) publisher_->poll(until, outcome);
   }
 
-  Database database_;
+  Database<sqlite3*> database_;
   std::unique_ptr<waybill::Publisher> publisher_;
   std::mt19937_64 random_{std::random_device()()};
   std::uint64_t token_ = 0;
 };
 
 int run(const ServiceOptions& options) {
-  create_order_table(open_database(options.db, OpenAs::created_if_missing).get());
+  create_order_table(open_database<sqlite3*>(options.db, OpenAs::created_if_missing).get());
   const auto shop = [&options]() -> NaiveShop& {
     thread_local NaiveShop of_this_thread(options);
     return of_this_thread;

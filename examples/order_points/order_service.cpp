@@ -7,26 +7,26 @@
 #include <string>
 
 #include "order_api.hpp"
+#include "stores.hpp"
+#include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/endpoint.hpp"
-#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/outbox/dispatcher.hpp"
 #include "waybill/outbox/outbox.hpp"
 #include "waybill/outbox/transaction_template.hpp"
 #include "waybill/relay/doorbell.hpp"
 #include "waybill/relay/runner.hpp"
-#include "waybill/stores/sqlite.hpp"
 #include "waybill/testing/faulty_publisher.hpp"
 
 namespace order_points {
 namespace {
 namespace http = waybill::http;
 
-using Transactions = waybill::TransactionTemplate<sqlite3*>;
-
 // The business: an order and its message, both or none.
-Placed place_order(Transactions& transactions, const PlaceOrder& place) try {
+template <class Handle>
+Placed place_order(waybill::TransactionTemplate<Handle>& transactions,
+                   const PlaceOrder& place) try {
   const auto outcome = transactions.execute([&](auto& tx) {
     create_order(tx.connection(), place.order);
     tx.add(order_placed(place.order));
@@ -64,15 +64,14 @@ void require(const waybill::Status& status) {
 }
 
 // Creates what is missing and sets the route, which every other process reads from the database.
+template <class Handle>
 std::unique_ptr<waybill::MessageStore> open_store(const ServiceOptions& options) {
-  waybill::sqlite::Options store_options;
-  store_options.path = options.db;
+  const auto store_options = store_options_of<Handle>(options.db);
   if (options.create) {
-    create_order_table(open_database(options.db, OpenAs::created_if_missing).get());
-    static_cast<void>(require(
-        waybill::sqlite::apply_schema(store_options, waybill::sqlite::SchemaPart::producer)));
+    create_order_table(open_database<Handle>(options.db, OpenAs::created_if_missing).get());
+    static_cast<void>(require(apply_schema(store_options, waybill::store::SchemaPart::producer)));
   }
-  auto store = require(waybill::sqlite::open_message_store(store_options));
+  auto store = require(open_message_store(store_options));
   if (!options.create) return store;
   waybill::Route route;
   route.message_type = kOrderPlaced;
@@ -115,16 +114,17 @@ void log_to_stderr(waybill::LogLevel level, std::string_view text) {
 }
 
 // One worker thread's connection.
+template <class Handle>
 struct Counter {
   Counter(const std::string& path, const waybill::Outbox& outbox, waybill::Dispatcher& dispatcher)
-      : database(open_database(path, OpenAs::existing)),
+      : database(open_database<Handle>(path, OpenAs::existing)),
         handle(database.get()),
         transactions(handle, outbox, &dispatcher) {
-    waybill::sqlite::install_busy_handler(handle, waybill::Millis(5000));
+    prepare_for_waybill(handle);
   }
-  Database database;
-  sqlite3* handle;
-  Transactions transactions;
+  Database<Handle> database;
+  Handle handle;
+  waybill::TransactionTemplate<Handle> transactions;
 };
 
 http::Response confirmations(waybill::confirm::Endpoint& endpoint, const http::Request& request) {
@@ -133,8 +133,9 @@ http::Response confirmations(waybill::confirm::Endpoint& endpoint, const http::R
   return {reply.status, std::move(reply.content_type), std::move(reply.body), {}};
 }
 
+template <class Handle>
 int run(const ServiceOptions& options) {
-  const auto store = open_store(options);
+  const auto store = open_store<Handle>(options);
   const waybill::OpenPublisher publishers = open_publishers(options);
   const waybill::SteadyClock clock;
   waybill::relay::RunnerOptions relay_options;
@@ -154,8 +155,9 @@ int run(const ServiceOptions& options) {
 
   waybill::confirm::Endpoint endpoint(*store, read_keys(options.key_file), {});
   const waybill::Outbox outbox;
-  const auto counter = [&]() -> Counter& {
-    thread_local Counter of_this_thread(options.db, outbox, dispatcher);
+  const auto counter = [&]() -> Counter<Handle>& {
+    thread_local Counter<Handle> of_this_thread(options.db, outbox, dispatcher);
+    reconnect_if_lost(of_this_thread.handle);
     return of_this_thread;
   };
   const OrderApi api{
@@ -185,7 +187,8 @@ int main(int argc, char** argv) {
       "Places orders and tells of them by messages written in the same transaction.\n"
       "Example: order_service --db orders.db --queue queue.db --create --port 8081 "
       "--key-file points.key");
-  app.add_option("--db", options.db, "order database")->required();
+  app.add_option("--db", options.db, "order database: a SQLite file, or postgresql://…")
+      ->required();
   app.add_option("--queue", options.queue, "file of the embedded queue")->required();
   app.add_option("--key-file", options.key_file, "lines of: key id, consumer, secret")->required();
   app.add_flag("--create", options.create, "create what is missing and set the route");
@@ -203,7 +206,8 @@ int main(int argc, char** argv) {
   app.add_option("--fault-seed", options.faults.seed);
   CLI11_PARSE(app, argc, argv);
   try {
-    return order_points::run(options);
+    return order_points::is_postgres(options.db) ? order_points::run<PGconn*>(options)
+                                                 : order_points::run<sqlite3*>(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "order_service: %s\n", error.what());
     return 1;

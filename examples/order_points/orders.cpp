@@ -6,27 +6,38 @@
 namespace order_points {
 namespace json = boost::json;
 
-void create_order_table(sqlite3* database) {
+template <class Handle>
+void create_order_table(Handle database) {
   run_sql(database,
           "CREATE TABLE IF NOT EXISTS orders("
-          "  order_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, amount_cents INTEGER NOT NULL,"
-          "  points INTEGER NOT NULL, created_at INTEGER NOT NULL)");
+          "  order_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, amount_cents BIGINT NOT NULL,"
+          "  points BIGINT NOT NULL, created_at BIGINT NOT NULL)");
 }
 
-void create_order(sqlite3* database, const Order& order) {
-  Query insert(database,
-               "INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
-               " VALUES(?, ?, ?, ?, ?) ON CONFLICT(order_id) DO NOTHING");
+template <class Handle>
+void create_order(Handle database, const Order& order) {
+  Query<Handle> insert(database,
+                       "INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
+                       " VALUES(?, ?, ?, ?, ?) ON CONFLICT(order_id) DO NOTHING");
   insert.bind(order.order_id).bind(order.user_id).bind(order.amount_cents);
   insert.bind(order.points()).bind(milliseconds_now()).step();
-  if (sqlite3_changes(database) == 0) throw OrderExists{};
+  if (insert.affected() == 0) throw OrderExists{};
 }
 
-std::optional<Order> find_order(sqlite3* database, std::string_view order_id) {
-  Query query(database, "SELECT order_id, user_id, amount_cents FROM orders WHERE order_id = ?");
+template <class Handle>
+std::optional<Order> find_order(Handle database, std::string_view order_id) {
+  Query<Handle> query(database,
+                      "SELECT order_id, user_id, amount_cents FROM orders WHERE order_id = ?");
   if (!query.bind(order_id).step()) return std::nullopt;
   return Order{query.text(0), query.text(1), query.number(2)};
 }
+
+template void create_order_table(sqlite3*);
+template void create_order_table(PGconn*);
+template void create_order(sqlite3*, const Order&);
+template void create_order(PGconn*, const Order&);
+template std::optional<Order> find_order(sqlite3*, std::string_view);
+template std::optional<Order> find_order(PGconn*, std::string_view);
 
 waybill::Message order_placed(const Order& order) {
   const json::object content{

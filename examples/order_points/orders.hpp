@@ -31,9 +31,13 @@ struct OrderExists {};
 // Thrown after everything was written, to show a business rule that fails late.
 struct CreditRefused {};
 
-void create_order_table(sqlite3* database);
-void create_order(sqlite3* database, const Order& order);
-[[nodiscard]] std::optional<Order> find_order(sqlite3* database, std::string_view order_id);
+// For sqlite3* and PGconn*.
+template <class Handle>
+void create_order_table(Handle database);
+template <class Handle>
+void create_order(Handle database, const Order& order);
+template <class Handle>
+[[nodiscard]] std::optional<Order> find_order(Handle database, std::string_view order_id);
 
 // The message of type order.placed; its identifier is the order's.
 [[nodiscard]] waybill::Message order_placed(const Order& order);

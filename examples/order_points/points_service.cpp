@@ -15,14 +15,14 @@
 #include "database.hpp"
 #include "order_api.hpp"
 #include "orders.hpp"
+#include "stores.hpp"
+#include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/sender.hpp"
-#include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/http/client.hpp"
 #include "waybill/http/server.hpp"
 #include "waybill/inbox/consumer.hpp"
-#include "waybill/stores/sqlite.hpp"
 #include "waybill/testing/faulty_post.hpp"
 
 namespace order_points {
@@ -40,25 +40,27 @@ struct OrderPlaced {
 
 // `grants` allows the same order twice on purpose, so that the auditor can see it happen.
 constexpr const char* kTables =
-    "CREATE TABLE IF NOT EXISTS points(user_id TEXT PRIMARY KEY, balance INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS grants(grant_id INTEGER PRIMARY KEY, message_id TEXT NOT NULL,"
-    "  order_id TEXT NOT NULL, user_id TEXT NOT NULL, points INTEGER NOT NULL,"
-    "  granted_at INTEGER NOT NULL)";
+    "CREATE TABLE IF NOT EXISTS points(user_id TEXT PRIMARY KEY, balance BIGINT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS grants(message_id TEXT NOT NULL, order_id TEXT NOT NULL,"
+    "  user_id TEXT NOT NULL, points BIGINT NOT NULL, granted_at BIGINT NOT NULL)";
 
-void add_points(sqlite3* database, const OrderPlaced& order, std::string_view message_id) {
-  Query balance(database,
-                "INSERT INTO points(user_id, balance) VALUES(?, ?)"
-                " ON CONFLICT(user_id) DO UPDATE SET balance = balance + excluded.balance");
+template <class Handle>
+void add_points(Handle database, const OrderPlaced& order, std::string_view message_id) {
+  Query<Handle> balance(
+      database,
+      "INSERT INTO points(user_id, balance) VALUES(?, ?)"
+      " ON CONFLICT(user_id) DO UPDATE SET balance = points.balance + excluded.balance");
   balance.bind(order.user_id).bind(order.points).step();
-  Query grant(database,
-              "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
-              " VALUES(?, ?, ?, ?, ?)");
+  Query<Handle> grant(database,
+                      "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
+                      " VALUES(?, ?, ?, ?, ?)");
   grant.bind(message_id).bind(order.order_id).bind(order.user_id).bind(order.points);
   grant.bind(milliseconds_now()).step();
 }
 
-std::optional<std::int64_t> find_points(sqlite3* database, std::string_view user_id) {
-  Query query(database, "SELECT balance FROM points WHERE user_id = ?");
+template <class Handle>
+std::optional<std::int64_t> find_points(Handle database, std::string_view user_id) {
+  Query<Handle> query(database, "SELECT balance FROM points WHERE user_id = ?");
   if (!query.bind(user_id).step()) return std::nullopt;
   return query.number(0);
 }
@@ -71,7 +73,8 @@ OrderPlaced parse_order_placed(std::string_view body) {
 }
 
 // Runs in the inbox's transaction: the points and the note that they were added commit together.
-inbox::HandlerResult on_order_placed(sqlite3*& database, const waybill::Delivery& delivery,
+template <class Handle>
+inbox::HandlerResult on_order_placed(Handle& database, const waybill::Delivery& delivery,
                                      const std::set<std::string>& frozen) {
   OrderPlaced order;
   try {
@@ -132,27 +135,28 @@ waybill::confirm::Post post_to(const std::string& url) {
 
 // The counter-example: no inbox, so that each duplicate adds its points again; no confirmation, so
 // that nobody notices what got lost; what fails is logged and forgotten.
-void consume_without_inbox(std::stop_token stop, sqlite3* database,
-                           waybill::Subscriber& subscriber) {
+template <class Handle>
+void consume_without_inbox(std::stop_token stop, Handle database, waybill::Subscriber& subscriber) {
   while (!stop.stop_requested()) {
     std::vector<waybill::Delivery> batch;
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
     if (!subscriber.receive(until, 100, batch)) continue;
     for (const waybill::Delivery& delivery : batch) {
       try {
-        run_sql(database, "BEGIN IMMEDIATE");
+        run_sql(database, "BEGIN");
         add_points(database, parse_order_placed(delivery.body), delivery.message_id);
         run_sql(database, "COMMIT");
       } catch (const std::exception& error) {
         log(waybill::LogLevel::warning, error.what());
-        sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr);
+        waybill::transaction_adapter<Handle>::rollback(database);
       }
       static_cast<void>(subscriber.settle({&delivery.token, 1}, waybill::Settle::ack));
     }
   }
 }
 
-http::Response answer(const http::Request& request, sqlite3* database, std::mutex& one_at_a_time) {
+template <class Handle>
+http::Response answer(const http::Request& request, Handle database, std::mutex& one_at_a_time) {
   constexpr std::string_view kPoints = "/points/";
   if (request.method != "GET") return problem(405, "method not allowed", "use GET");
   http::Response response;
@@ -162,22 +166,24 @@ http::Response answer(const http::Request& request, sqlite3* database, std::mute
     return problem(404, "no such resource", "GET /points/{user}, GET /health");
   const std::lock_guard lock(one_at_a_time);
   const std::string user_id = request.target.substr(kPoints.size());
+  reconnect_if_lost(database);
   const auto balance = find_points(database, user_id);
   if (!balance) return problem(404, "no such user", "nobody of this name has points");
   response.body = json::serialize(json::object{{"user_id", user_id}, {"balance", *balance}});
   return response;
 }
 
+template <class Handle>
 int run(const ServiceOptions& options) {
-  const waybill::sqlite::Options store{.path = options.db};
+  const auto store = store_options_of<Handle>(options.db);
   if (options.create) {
-    require(waybill::sqlite::apply_schema(store, waybill::sqlite::SchemaPart::consumer));
-    run_sql(open_database(options.db, OpenAs::existing).get(), kTables);
+    static_cast<void>(require(apply_schema(store, waybill::store::SchemaPart::consumer)));
+    run_sql(open_database<Handle>(options.db, OpenAs::existing).get(), kTables);
   }
-  const Database database = open_database(options.db, OpenAs::existing);
-  const Database reader = open_database(options.db, OpenAs::read_only);
-  waybill::sqlite::install_busy_handler(database.get(), waybill::Millis(5000));
-  const auto inbox_store = require(waybill::sqlite::open_inbox_store(store));
+  const Database<Handle> database = open_database<Handle>(options.db, OpenAs::existing);
+  const Database<Handle> reader = open_database<Handle>(options.db, OpenAs::read_only);
+  prepare_for_waybill(database.get());
+  const auto inbox_store = require(open_inbox_store(store));
   const auto subscriber = require(waybill::embedded::open_subscriber(
       {.path = options.queue},
       {.topic = std::string(kTopic), .group = options.group, .member = options.group}));
@@ -196,14 +202,14 @@ int run(const ServiceOptions& options) {
   consumer_options.consumer = kPointsConsumer;
   consumer_options.log = log;
   if (sender) consumer_options.ring = [&] { sender->ring(); };
-  sqlite3* connection = database.get();
-  inbox::Consumer<sqlite3*> consumer(
+  Handle connection = database.get();
+  inbox::Consumer<Handle> consumer(
       connection, *inbox_store, *subscriber, consumer_options,
-      inbox::Handlers<sqlite3*>{{std::string(kOrderPlaced),
-                                 [frozen = std::set(options.frozen.begin(), options.frozen.end())](
-                                     sqlite3*& handle, const waybill::Delivery& delivery) {
-                                   return on_order_placed(handle, delivery, frozen);
-                                 }}});
+      inbox::Handlers<Handle>{{std::string(kOrderPlaced),
+                               [frozen = std::set(options.frozen.begin(), options.frozen.end())](
+                                   Handle& handle, const waybill::Delivery& delivery) {
+                                 return on_order_placed(handle, delivery, frozen);
+                               }}});
   std::jthread worker([&](std::stop_token stop) {
     if (options.no_inbox) {
       consume_without_inbox(stop, connection, *subscriber);
@@ -235,7 +241,8 @@ int main(int argc, char** argv) {
       "Adds points for placed orders, once each, and confirms them to the order service.\n"
       "Example: points_service --db points.db --queue queue.db --create --port 8082"
       " --key-file points.key --confirm-url http://127.0.0.1:8081");
-  app.add_option("--db", options.db, "points database")->required();
+  app.add_option("--db", options.db, "points database: a SQLite file, or postgresql://…")
+      ->required();
   app.add_option("--queue", options.queue, "file of the embedded queue")->required();
   app.add_flag("--create", options.create, "create the database and its tables if missing");
   app.add_option("--group", options.group, "consumer group in the queue")->capture_default_str();
@@ -253,7 +260,8 @@ int main(int argc, char** argv) {
   app.add_option("--fault-seed", options.faults.seed);
   CLI11_PARSE(app, argc, argv);
   try {
-    return order_points::run(options);
+    return order_points::is_postgres(options.db) ? order_points::run<PGconn*>(options)
+                                                 : order_points::run<sqlite3*>(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "points_service: %s\n", error.what());
     return 1;

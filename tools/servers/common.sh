@@ -21,6 +21,14 @@ as() {
   if [ "$(id -u)" -eq 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
 }
 
+# in_background COMMAND...: holds nothing open of what the caller gave, which may wait for the end of a pipe.
+in_background() {
+  (
+    exec </dev/null >/dev/null 2>&1
+    "$@"
+  ) &
+}
+
 # make_folder USER: the server's folder, owned by USER when this is root.
 make_folder() {
   mkdir -p "$(dirname "$folder")"

@@ -1,5 +1,7 @@
 #include "waybill/drivers/sqlite.hpp"
 
+#include <thread>
+
 #include <filesystem>
 
 #include "waybill/drivers/sqlite_busy_handler.hpp"
@@ -137,9 +139,22 @@ Database::Database(const std::string& path, OpenMode mode, Millis busy_timeout)
   if (sqlite3_db_readonly(raw, "main") == 1) {
     throw Failure{translate(SQLITE_READONLY, "the file is read-only", "cannot open " + path)};
   }
-  if (mode == OpenMode::create) execute("PRAGMA journal_mode = WAL");
+  if (mode == OpenMode::create) switch_to_wal(busy_timeout);
   execute("PRAGMA synchronous = FULL");
   execute("PRAGMA cache_size = -8000");
+}
+
+// SQLite does not ask the busy handler here: while somebody else looks at the file it is busy.
+void Database::switch_to_wal(Millis patience) {
+  const Steady until = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    try {
+      return execute("PRAGMA journal_mode = WAL");
+    } catch (const Failure& failure) {
+      if (failure.error.remedy != Remedy::retry || std::chrono::steady_clock::now() > until) throw;
+    }
+    std::this_thread::sleep_for(Millis(5));
+  }
 }
 
 sqlite3_stmt* Database::prepare(const char* key, const std::string& sql) {

@@ -2,13 +2,14 @@
 // the naive service beside it, and an audit of both.
 #include <signal.h>
 #include <unistd.h>
-#include <algorithm>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "report.hpp"
 #include "stage.hpp"
+#include "waybill/testing/server.hpp"
 
 namespace demo {
 namespace {
@@ -36,7 +38,19 @@ struct DemoOptions {
   bool keep = false;
   std::string programs;
   std::string waybill;
+  std::string store = "sqlite";
+  std::string servers;
 };
+
+// Waybill's databases: a server of the demo's own, gone at the end; or files, and then nothing.
+std::optional<waybill::testing::Server> start_server(const DemoOptions& options) {
+  if (options.store == "sqlite") return std::nullopt;
+  std::printf("starting a %s server\n", options.store.c_str());
+  std::fflush(stdout);
+  // Where the server's own user can reach it.
+  return waybill::testing::Server::own(options.servers, options.store,
+                                       "/var/tmp/waybill-demo-" + std::to_string(::getpid()));
+}
 
 // A folder of its own, removed at the end unless it shall be kept.
 class Folder {
@@ -151,7 +165,12 @@ int run(const DemoOptions& options) {
   std::printf(
       "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
       kLoseAck, kLosePublish, kLoseConfirmation);
+  const auto server = start_server(options);
   StageOptions stage_options;
+  if (server) {
+    const std::string url = server->url();
+    stage_options.server = url.substr(0, url.rfind('/') + 1);
+  }
   stage_options.programs = options.programs;
   stage_options.waybill = options.waybill;
   stage_options.folder = folder.path();
@@ -184,7 +203,11 @@ void describe(CLI::App& app, DemoOptions& options) {
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of orders, kills and losses; else a random one");
   app.add_option("--json", options.json, "file for the result");
-  app.add_flag("--keep", options.keep, "keep databases and logs");
+  app.add_flag("--keep", options.keep, "keep files and logs");
+  app.add_option("--store", options.store, "kind of waybill's databases")
+      ->check(CLI::IsMember({"sqlite", "postgres"}))
+      ->capture_default_str();
+  app.add_option("--servers", options.servers, "folder of the scripts that start servers");
   app.add_option("--programs", options.programs, "folder of order_service and the others");
   app.add_option("--waybill", options.waybill, "the waybill program");
 }
@@ -196,6 +219,8 @@ void find_programs(DemoOptions& options) {
     options.waybill = here.parent_path().parent_path() / "apps" / "waybill" / "waybill";
   for (const std::string& name : {options.programs + "/order_service", options.waybill})
     if (::access(name.c_str(), X_OK) != 0) throw std::runtime_error("not built: " + name);
+  if (options.store != "sqlite" && options.servers.empty())
+    throw std::runtime_error("--store " + options.store + " needs --servers (tools/demo gives it)");
 }
 
 }  // namespace

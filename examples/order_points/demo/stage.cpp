@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "../database.hpp"
+
 namespace demo {
 namespace {
 using std::chrono::milliseconds;
@@ -55,6 +57,16 @@ std::string Stage::file(const std::string& name) const {
   return options_.folder / name;
 }
 
+std::string Stage::database(const std::string& side, const std::string& name) const {
+  if (side == "naive" || options_.server.empty()) return file(side + "_" + name + ".db");
+  return options_.server + name;
+}
+
+std::string Stage::store_url() const {
+  const std::string orders = database("waybill", "orders");
+  return options_.server.empty() ? "sqlite://" + orders : orders;
+}
+
 std::string Stage::program(const std::string& name) const {
   return options_.programs / name;
 }
@@ -66,7 +78,7 @@ std::vector<std::string> Stage::faults(std::uint64_t salt) const {
 }
 
 std::vector<std::string> Stage::order_command() {
-  return join({program("order_service"), "--db", file("waybill_orders.db"), "--queue",
+  return join({program("order_service"), "--db", database("waybill", "orders"), "--queue",
                file("waybill_queue.db"), "--create", "--dispatch", mode_, "--port", order_port_,
                "--port-file", file("order_service.port"), "--key-file", file("points.key")},
               faults(++starts_));
@@ -83,15 +95,14 @@ std::vector<std::string> Stage::naive_command() {
 std::vector<std::string> Stage::relay_command(const std::string& name) {
   return {"/usr/bin/env",   "WAYBILL_RELAY_HOLDER=" + name,
           options_.waybill, "relay",
-          "--store",        "sqlite://" + file("waybill_orders.db"),
+          "--store",        store_url(),
           "--queue",        "queue://" + file("waybill_queue.db")};
 }
 
 std::string Stage::waybill(const std::vector<std::string>& arguments) {
   const std::string output = file("waybill_answer.json");
   std::filesystem::remove(output);
-  const std::vector<std::string> store = {"--store", "sqlite://" + file("waybill_orders.db"),
-                                          "--json"};
+  const std::vector<std::string> store = {"--store", store_url(), "--json"};
   Process program(join(join({options_.waybill}, arguments), store), output);
   while (!program.status()) {
     tick();
@@ -107,7 +118,7 @@ std::string Stage::waybill(const std::vector<std::string>& arguments) {
 std::vector<std::string> Stage::points_command(const std::string& side, bool confirms) {
   std::vector<std::string> command = {program("points_service"),
                                       "--db",
-                                      file(side + "_points.db"),
+                                      database(side, "points"),
                                       "--queue",
                                       file(side + "_queue.db"),
                                       "--create",
@@ -138,6 +149,12 @@ std::string Stage::wait_for_port(Service& service, const std::string& name) {
 }
 
 void Stage::open() {
+  if (!options_.server.empty()) {
+    const auto server = order_points::open_database<PGconn*>(options_.server + "postgres",
+                                                             order_points::OpenAs::existing);
+    for (const char* name : {"orders", "points"})
+      order_points::run_sql(server.get(), std::string("CREATE DATABASE ") + name);
+  }
   std::ofstream(file("points.key")) << "k1 points " << random_secret() << '\n';
   order_.start();
   naive_order_.start();
@@ -221,7 +238,7 @@ void Stage::start_loads(const std::string& phase, std::uint32_t orders, double r
   start_load("waybill", join(arguments("-", by_http),
                              {"--connections", "6", "--url", "http://127.0.0.1:" + order_port_}));
   start_load("waybill", join(arguments("-sql-", by_sql),
-                             {"--connections", "1", "--sqlite", file("waybill_orders.db")}));
+                             {"--connections", "1", "--sql", database("waybill", "orders")}));
   start_load("naive", join(arguments("-", orders),
                            {"--connections", "6", "--url", "http://127.0.0.1:" + naive_port_}));
 }
@@ -256,8 +273,8 @@ std::vector<std::string> Stage::surprises() const {
 
 std::string Stage::audit(const std::string& side, int wait_seconds) {
   const std::string output = file(side + "_audit.json");
-  Process auditor({program("auditor"), "--orders", file(side + "_orders.db"), "--points",
-                   file(side + "_points.db"), "--told", file(side + "_told.tsv"), "--wait",
+  Process auditor({program("auditor"), "--orders", database(side, "orders"), "--points",
+                   database(side, "points"), "--told", file(side + "_told.tsv"), "--wait",
                    std::to_string(wait_seconds), "--json"},
                   output);
   while (!auditor.status()) {

@@ -16,6 +16,7 @@ struct StageOptions {
   std::filesystem::path programs;  // folder of order_service and the others
   std::filesystem::path waybill;
   std::filesystem::path folder;
+  std::string server;  // postgresql://…/ of waybill's databases; empty: SQLite files
   std::uint64_t seed = 1;
 };
 
@@ -65,6 +66,10 @@ class Stage {
 
  private:
   [[nodiscard]] std::string file(const std::string& name) const;
+  // Of "orders" or "points": a file, or a URL on the server. The naive side has files always.
+  [[nodiscard]] std::string database(const std::string& side, const std::string& name) const;
+  // The order database as the waybill program names it.
+  [[nodiscard]] std::string store_url() const;
   [[nodiscard]] std::string program(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> faults(std::uint64_t salt) const;
   [[nodiscard]] std::string wait_for_port(Service& service, const std::string& name);

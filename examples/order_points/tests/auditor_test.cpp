@@ -16,8 +16,8 @@ using test::run_program;
 class Auditor : public testing::Test {
  protected:
   void SetUp() override {
-    orders_ = open_database(scratch_.file("orders.db"), OpenAs::created_if_missing);
-    points_ = open_database(scratch_.file("points.db"), OpenAs::created_if_missing);
+    orders_ = open_database<sqlite3*>(scratch_.file("orders.db"), OpenAs::created_if_missing);
+    points_ = open_database<sqlite3*>(scratch_.file("points.db"), OpenAs::created_if_missing);
     create_order_table(orders_.get());
     run_sql(orders_.get(), "CREATE TABLE local_message(id INTEGER PRIMARY KEY, state TEXT)");
     run_sql(points_.get(),
@@ -56,7 +56,7 @@ class Auditor : public testing::Test {
   }
 
   test::Scratch scratch_;
-  Database orders_, points_;
+  Database<sqlite3*> orders_, points_;
 };
 
 TEST_F(Auditor, finds_nothing_when_every_order_has_its_points) {

@@ -28,7 +28,7 @@ struct EngineOptions {
   std::uint32_t types_max = 1000;                    // message types; rows of further ones wait
   std::uint32_t page_rows = 700;                     // rows of one read
   std::size_t page_bytes = std::size_t{4} << 20;     // payload of one read
-  std::uint32_t mark_rows = 2000;                    // rows of one mark
+  std::uint32_t mark_rows = 1500;                    // rows of one mark
   std::uint32_t reads_max = 2;                       // reads at the same time
 
   // Message failures: retry_first, doubling up to retry_max, ± 20 %; dead at the last refusal.

@@ -73,6 +73,7 @@ class Database {
   void roll_back() noexcept;
 
  private:
+  void switch_to_wal(Millis patience);
   [[nodiscard]] sqlite3_stmt* prepare(const char* key, const std::string& sql);
 
   using Finalizer = decltype(&sqlite3_finalize);

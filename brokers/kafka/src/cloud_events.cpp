@@ -1,0 +1,104 @@
+#include "cloud_events.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+
+namespace waybill::kafka {
+namespace {
+
+constexpr std::string_view kPrefix = "ce_";
+constexpr std::size_t kFractionDigits = 6;
+
+template <class T>
+bool parse_number(std::string_view text, T& number) {
+  const char* const end = text.data() + text.size();
+  T parsed{};
+  const auto [rest, error] = std::from_chars(text.data(), end, parsed);
+  if (error != std::errc{} || rest != end || text.starts_with('-')) return false;
+  number = parsed;
+  return true;
+}
+
+}  // namespace
+
+EventHeaders::EventHeaders(const Outgoing& message, std::string_view sent_at,
+                           std::string_view source)
+    : epoch_(std::to_string(message.epoch)) {
+  const auto add = [this](std::string_view name, std::string_view value) {
+    headers_[size_++] = {name, value};
+  };
+  add("ce_specversion", "1.0");
+  add("ce_id", message.message_id);
+  add("ce_source", source);
+  add("ce_type", message.message_type);
+  add("ce_waybillsent", sent_at);
+  add("ce_waybillepoch", epoch_);
+  if (!message.key.empty()) add("ce_partitionkey", message.key);
+  if (!message.traceparent.empty()) add("ce_traceparent", message.traceparent);
+}
+
+void read_header(const Header& header, Delivery& delivery) {
+  if (!header.name.starts_with(kPrefix)) return;
+  const std::string_view name = header.name.substr(kPrefix.size());
+  if (name == "id") {
+    delivery.message_id = header.value;
+  } else if (name == "type") {
+    delivery.message_type = header.value;
+  } else if (name == "partitionkey") {
+    delivery.key = header.value;
+  } else if (name == "traceparent") {
+    delivery.traceparent = header.value;
+  } else if (name == "waybillepoch") {
+    static_cast<void>(parse_number(header.value, delivery.epoch));
+  } else if (name == "waybillsent") {
+    static_cast<void>(from_rfc3339(header.value, delivery.sent_at));
+  }
+}
+
+std::string to_rfc3339(DatabaseTime time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(time - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
+}
+
+bool from_rfc3339(std::string_view text, DatabaseTime& time) {
+  constexpr std::string_view kShape = "0000-00-00T00:00:00";
+  if (text.size() <= kShape.size() || !text.ends_with('Z')) return false;
+  for (std::size_t i = 0; i < kShape.size(); ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    if (kShape[i] == '0' ? !is_digit : text[i] != kShape[i]) return false;
+  }
+  const auto number = [&](std::size_t begin, std::size_t size) {
+    int value = 0;
+    static_cast<void>(parse_number(text.substr(begin, size), value));
+    return value;
+  };
+  const std::chrono::year_month_day date(std::chrono::year(number(0, 4)),
+                                         std::chrono::month(static_cast<unsigned>(number(5, 2))),
+                                         std::chrono::day(static_cast<unsigned>(number(8, 2))));
+  const int hours = number(11, 2);
+  const int minutes = number(14, 2);
+  const int seconds = number(17, 2);
+  if (!date.ok() || hours > 23 || minutes > 59 || seconds > 59) return false;
+  std::int64_t micros = 0;
+  std::string_view fraction = text.substr(kShape.size(), text.size() - kShape.size() - 1);
+  if (!fraction.empty()) {
+    if (!fraction.starts_with('.') || fraction.size() < 2) return false;
+    fraction.remove_prefix(1);
+    std::string digits(fraction.substr(0, kFractionDigits));
+    digits.resize(kFractionDigits, '0');
+    if (fraction.find_first_not_of("0123456789") != fraction.npos) return false;
+    static_cast<void>(parse_number(std::string_view(digits), micros));
+  }
+  time = std::chrono::sys_days(date) + std::chrono::hours(hours) + std::chrono::minutes(minutes) +
+         std::chrono::seconds(seconds) + std::chrono::microseconds(micros);
+  return true;
+}
+
+}  // namespace waybill::kafka

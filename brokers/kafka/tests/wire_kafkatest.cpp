@@ -1,0 +1,34 @@
+#include <gtest/gtest.h>
+
+#include "kafka_fixture.hpp"
+
+namespace waybill::testing {
+namespace {
+
+TEST(KafkaWire, other_clients_read_cloud_events_in_binary_mode) {
+  KafkaFixture kafka(1);
+  kafka.options.source = "/shop/orders";
+  Outgoing outgoing = message(1, kafka.topic, "order/t/7", "the body", "customer 1");
+  outgoing.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  outgoing.epoch = 3;
+  outgoing.sent_at = DatabaseTime(std::chrono::microseconds(1'764'000'000'123'456));
+  ASSERT_EQ(publish_one(*kafka.open_publisher(), outgoing).result, PublishResult::acked);
+  EXPECT_EQ(run("kcat -C -q -e -b " + kafka.options.brokers.substr(8) + " -t " + kafka.topic +
+                " -f '%k|%h|%s'"),
+            "customer 1|ce_specversion=1.0,ce_id=order/t/7,ce_source=/shop/orders,ce_type=t,"
+            "ce_waybillsent=2025-11-24T16:00:00.123456Z,ce_waybillepoch=3,"
+            "ce_partitionkey=customer 1,"
+            "ce_traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01|the body");
+}
+
+TEST(KafkaWire, an_empty_body_is_no_tombstone_and_no_key_is_no_empty_key) {
+  KafkaFixture kafka(1);
+  ASSERT_EQ(publish_one(*kafka.open_publisher(), message(1, kafka.topic, "order/t/7")).result,
+            PublishResult::acked);
+  EXPECT_EQ(run("kcat -C -q -e -b " + kafka.options.brokers.substr(8) + " -t " + kafka.topic +
+                " -f '%K %S'"),
+            "-1 0");
+}
+
+}  // namespace
+}  // namespace waybill::testing

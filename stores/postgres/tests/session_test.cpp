@@ -1,0 +1,161 @@
+// What a network database adds: sessions that break, servers that restart, plans that go wrong.
+#include "postgres_fixture.hpp"
+
+namespace waybill::postgres {
+namespace {
+
+class PostgresSession : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    store = shop.open_store();
+    auto opened = store->open_relay();
+    ASSERT_TRUE(opened.ok()) << opened.error().to_string();
+    relay = std::move(*opened);
+  }
+
+  void insert(int rows, const std::string& state, const std::string& type = "order.placed") {
+    shop.execute(
+        "INSERT INTO local_message (message_type, biz_type, identifier, content, state)"
+        " SELECT '" +
+        type + "', 'order', '" + state + "-' || i, '{}', '" + state + "' FROM generate_series(1, " +
+        std::to_string(rows) + ") AS i");
+  }
+
+  // Rows that the indexes of the message table gave out since the last call.
+  std::int64_t rows_examined() {
+    shop.execute("SELECT pg_stat_force_next_flush()");
+    const std::int64_t now = std::stoll(
+        shop.query("SELECT COALESCE(SUM(idx_tup_read), 0) + (SELECT seq_tup_read FROM "
+                   "pg_stat_user_tables"
+                   " WHERE relname = 'local_message') FROM pg_stat_user_indexes WHERE relname LIKE "
+                   "'local_message%'")
+            .at(0));
+    return now - std::exchange(examined_, now);
+  }
+
+  PostgresFixture shop;
+  std::unique_ptr<MessageStore> store;
+  std::unique_ptr<RelaySession> relay;
+
+ private:
+  std::int64_t examined_ = 0;
+};
+
+TEST_F(PostgresSession, a_terminated_session_says_so_once_and_works_again) {
+  insert(1, "INIT");
+  ASSERT_TRUE(relay->lease().ok());
+  shop.execute(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'waybill'"
+      " AND datname = current_database()");
+  Mark mark;
+  mark.id = 1;
+  mark.cause = Cause::acked;
+  const auto lost = relay->mark({&mark, 1});
+  ASSERT_FALSE(lost.ok());
+  EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
+  const auto again = relay->mark({&mark, 1});
+  ASSERT_TRUE(again.ok()) << again.error().to_string();
+  EXPECT_EQ(again->at(0), Marked::done);
+}
+
+TEST_F(PostgresSession, L1_a_read_only_server_is_a_transport_failure) {
+  shop.execute(
+      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on',"
+      " current_database()); END $$");
+  const auto session = store->open_relay();
+  ASSERT_TRUE(session.ok()) << session.error().to_string();
+  const auto taken = (*session)->take({}, "relay");
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error().remedy, Remedy::retry);
+  EXPECT_NE(taken.error().hint.find("primary"), std::string::npos) << taken.error().hint;
+}
+
+TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
+  insert(1, "INIT");
+  PlainClient other(shop.options().url);
+  other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
+  Mark mark;
+  mark.id = 1;
+  mark.cause = Cause::acked;
+  const auto blocked = relay->mark({&mark, 1});
+  ASSERT_FALSE(blocked.ok());
+  EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
+  other.query("ROLLBACK");
+  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
+}
+
+// A tenth of the full size; the statistics say that the table is empty.
+TEST_F(PostgresSession, G1_a_scan_examines_what_it_returns_whatever_the_statistics_say) {
+  shop.execute("ALTER TABLE local_message SET (autovacuum_enabled = off); ANALYZE local_message");
+  insert(100'000, "SUCCESS");
+  insert(100'000, "SENT");
+  insert(20'000, "DEAD");
+  insert(100, "INIT");
+  shop.execute(
+      "UPDATE local_message SET gmt_modified = now() + interval '1 hour'"
+      " WHERE state = 'SENT'");
+  static_cast<void>(rows_examined());
+  LaneRead fresh;
+  fresh.message_type = "order.placed";
+  const auto page = relay->read(fresh);
+  ASSERT_TRUE(page.ok()) << page.error().to_string();
+  EXPECT_EQ(page->rows.size(), 100U);
+  EXPECT_LE(rows_examined(), 200);
+  fresh.after.id = page->rows.back().id;
+  EXPECT_TRUE(relay->read(fresh)->rows.empty());
+  LaneRead overdue = fresh;
+  overdue.lane = Lane::overdue;
+  overdue.after = {};
+  EXPECT_TRUE(relay->read(overdue)->rows.empty());
+  LaneRead due = overdue;
+  due.lane = Lane::due;
+  EXPECT_TRUE(relay->read(due)->rows.empty());
+  for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due}) {
+    EXPECT_TRUE(relay->types_present(lane).ok());
+  }
+  EXPECT_LE(rows_examined(), 100);
+}
+
+TEST_F(PostgresSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) {
+  shop.execute(
+      "INSERT INTO local_message (message_type, biz_type, identifier, content)"
+      " SELECT 'order.placed', 'order', i::text, repeat('x', 100000)"
+      " FROM generate_series(1, 50) AS i");
+  LaneRead spec;
+  spec.message_type = "order.placed";
+  spec.bytes_max = 250'000;
+  const auto page = relay->read(spec);
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->rows.size(), 3U);
+  EXPECT_FALSE(page->exhausted);
+  spec.bytes_max = 1;
+  EXPECT_EQ(relay->read(spec)->rows.size(), 1U);
+}
+
+TEST(PostgresServer, L1_a_restarted_server_is_found_again) {
+  const auto folder = "/var/tmp/waybill-restart-" + std::to_string(::getpid());
+  const auto server = testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres", folder);
+  Options options;
+  options.url = server.url();
+  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
+  const auto store = open_message_store(options);
+  ASSERT_TRUE(store.ok()) << store.error().to_string();
+  const auto relay = (*store)->open_relay();
+  ASSERT_TRUE(relay.ok());
+  const auto lease = (*relay)->take({}, "relay");
+  ASSERT_TRUE(lease.ok() && lease->has_value());
+  server.kill();
+  const auto lost = (*relay)->renew(**lease);
+  ASSERT_FALSE(lost.ok());
+  EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
+  const auto down = (*relay)->renew(**lease);
+  ASSERT_FALSE(down.ok());
+  EXPECT_EQ(down.error().remedy, Remedy::retry) << down.error().to_string();
+  server.start();
+  const auto renewed = (*relay)->renew(**lease);
+  ASSERT_TRUE(renewed.ok()) << renewed.error().to_string();
+  EXPECT_TRUE(renewed->has_value()) << "the lease is in the database, and nobody took it";
+}
+
+}  // namespace
+}  // namespace waybill::postgres
