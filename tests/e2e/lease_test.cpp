@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -64,6 +66,39 @@ TEST_F(Lease, L1_a_standby_takes_over_from_one_that_stands_still) {
   shop.send_signal("holder", SIGSTOP);
   EXPECT_LE(time_of_an_order(), 2 * kTtl);
   expect_right(2);
+}
+
+// The host's clock of one relay leaps by hours; its steady clock does not.
+TEST_F(Lease, L1_a_clock_that_jumps_changes_nothing) {
+  ASSERT_TRUE(std::filesystem::exists(LIBFAKETIME)) << "install faketime, then configure again";
+  shop.stop("standby");
+  const std::string clock = shop.file("clock");
+  const auto set_clock = [&](const char* offset) {
+    std::ofstream(clock + ".new") << offset << '\n';
+    std::filesystem::rename(clock + ".new", clock);
+  };
+  const auto leap_for = [&](milliseconds time) {
+    for (const auto until = steady_clock::now() + time; steady_clock::now() < until;) {
+      for (const char* offset : {"+3h", "-3h", "+0"}) {
+        set_clock(offset);
+        std::this_thread::sleep_for(milliseconds(300));
+      }
+    }
+  };
+  set_clock("+0");
+  shop.set_environment({std::string("LD_PRELOAD=") + LIBFAKETIME, "FAKETIME_NO_CACHE=1",
+                        "FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_TIMESTAMP_FILE=" + clock});
+  shop.start_relay({}, "leaping");
+  const auto fence = shop.sql("orders.db", kFence);
+  leap_for(2 * kTtl);
+  EXPECT_EQ(shop.sql("orders.db", kFence), fence) << "nobody took the lease";
+  shop.kill("holder");
+  EXPECT_LE(time_of_an_order(), 2 * kTtl);
+  EXPECT_EQ(shop.sql("orders.db", kHolder)[0], "leaping");
+  leap_for(kTtl);
+  EXPECT_EQ(shop.place("later"), 201);
+  EXPECT_TRUE(shop.wait_for("orders.db", kUnsent, "0"));
+  expect_right(3);
 }
 
 TEST_F(Lease, L1_a_clean_stop_hands_over_at_once) {

@@ -34,6 +34,11 @@ void Shop::start(const std::string& name, Arguments command) {
     command.insert(command.begin(), {"/usr/bin/env", "WAYBILL_TEST_POINT=" + armed->second});
     armed_.erase(armed);
   }
+  if (!environment_.empty()) {
+    command.insert(command.begin(), environment_.begin(), environment_.end());
+    command.insert(command.begin(), "/usr/bin/env");
+    environment_.clear();
+  }
   processes_[name] = std::make_unique<demo::Process>(command, file(name + ".log"));
 }
 

@@ -28,6 +28,8 @@ class Shop {
   void start_order_service(const std::string& dispatch, const Arguments& more = {});
   void start_points_service(const Arguments& more = {});
   // `name` is also the name in the lease.
+  // NAME=value for the process that is started next, and only that.
+  void set_environment(Arguments variables) { environment_ = std::move(variables); }
   void start_relay(const Arguments& more = {}, const std::string& name = "relay");
 
   // The next start of the service has this test point in its environment, e.g.
@@ -64,6 +66,7 @@ class Shop {
 
   order_points::test::Scratch scratch_;
   std::map<std::string, std::unique_ptr<demo::Process>> processes_;
+  Arguments environment_;
   std::map<std::string, std::string> armed_;
   std::map<std::string, std::function<void()>> restarts_;
   std::string order_port_ = "0";
