@@ -74,8 +74,13 @@ Result<std::string> parse_store_url(std::string_view url) {
   return parse_file_url(url, "sqlite", "store URL", ", postgresql://user@host/database");
 }
 
+bool is_kafka_url(std::string_view url) {
+  return url.starts_with("kafka://");
+}
+
 Result<std::string> parse_queue_url(std::string_view url) {
-  return parse_file_url(url, "queue", "queue URL");
+  if (is_kafka_url(url)) return std::string(url);
+  return parse_file_url(url, "queue", "queue URL", ", kafka://host:port");
 }
 
 }  // namespace waybill::cli

@@ -15,7 +15,9 @@ namespace waybill::cli {
 // an unknown scheme is not repeated: it may hold credentials.
 [[nodiscard]] Result<std::string> parse_store_url(std::string_view url);
 
-// The same for `queue:///absolute/path`.
+[[nodiscard]] bool is_kafka_url(std::string_view url);
+
+// The same for `queue:///absolute/path`; the brokers of `kafka://host:port,…` as they are.
 [[nodiscard]] Result<std::string> parse_queue_url(std::string_view url);
 
 }  // namespace waybill::cli

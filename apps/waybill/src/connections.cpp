@@ -106,17 +106,30 @@ Result<embedded::Options> existing_queue(const Config& config, std::string_view 
                "the first publish creates it; is the path right?"};
 }
 
-Result<embedded::Options> queue_options(const Config& config, std::string_view destination) {
+namespace {
+
+// **Errors**: fix_call when nothing is configured for the destination.
+Result<std::string> queue_url(const Config& config, std::string_view destination) {
   const auto own = config.destinations.urls.find(std::string(destination));
   const std::string& url =
       own != config.destinations.urls.end() ? own->second : config.destinations.fallback;
-  if (url.empty()) {
-    return Error{Remedy::fix_call, fmt::format("destination '{}' has no address", destination),
-                 fmt::format("write [destinations.\"{}\"] url = \"queue:///absolute/path\", "
-                             "or a default in [destinations]",
-                             destination)};
+  if (!url.empty()) return url;
+  return Error{Remedy::fix_call, fmt::format("destination '{}' has no address", destination),
+               fmt::format("write [destinations.\"{}\"] url = \"queue:///absolute/path\", "
+                           "or a default in [destinations]",
+                           destination)};
+}
+
+}  // namespace
+
+Result<embedded::Options> queue_options(const Config& config, std::string_view destination) {
+  const Result<std::string> url = queue_url(config, destination);
+  if (!url) return url.error();
+  if (is_kafka_url(*url)) {
+    return Error{Remedy::fix_call, fmt::format("{} is no embedded queue", *url),
+                 "look at it with Kafka's own tools, as kcat"};
   }
-  const Result<std::string> path = parse_queue_url(url);
+  const Result<std::string> path = parse_queue_url(*url);
   if (!path) return path.error();
   embedded::Options options;
   options.path = *path;
@@ -125,6 +138,14 @@ Result<embedded::Options> queue_options(const Config& config, std::string_view d
 
 OpenPublisher publishers_of(const Config& config) {
   return [config](std::string_view destination) -> Result<std::unique_ptr<Publisher>> {
+    const Result<std::string> url = queue_url(config, destination);
+    if (url && is_kafka_url(*url)) {
+      kafka::Options options;
+      options.brokers = *url;
+      if (config.relay.window)
+        options.window_max = static_cast<std::uint32_t>(*config.relay.window);
+      return kafka::open_publisher(options);
+    }
     const Result<embedded::Options> options = queue_options(config, destination);
     if (!options) return options.error();
     return embedded::open_publisher(*options);

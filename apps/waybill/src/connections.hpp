@@ -8,6 +8,7 @@
 
 #include "config.hpp"
 #include "waybill/brokers/embedded.hpp"
+#include "waybill/brokers/kafka.hpp"
 #include "waybill/error.hpp"
 #include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
@@ -59,7 +60,7 @@ struct InboxConsole {
 [[nodiscard]] Result<InboxConsole> open_inbox_console(const Config& config);
 
 // The options of the queue that stands behind a destination's name.
-// **Errors**: fix_call when nothing is configured for it.
+// **Errors**: fix_call when nothing is configured for it, or another kind of broker.
 [[nodiscard]] Result<embedded::Options> queue_options(const Config& config,
                                                       std::string_view destination);
 

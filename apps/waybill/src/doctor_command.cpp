@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "address.hpp"
 #include "commands.hpp"
 #include "connections.hpp"
 #include "doctor_checks.hpp"
@@ -85,6 +86,7 @@ Result<Findings> examine_table(const DoctorFlags& flags, const Config& config) {
 }
 
 Result<Findings> examine_queue(const DoctorFlags& flags, const Config& config) {
+  if (is_kafka_url(config.destinations.fallback)) return Findings{};  // has tools of its own
   const Result<embedded::Options> options = queue_options(config, "default");
   if (!options) return options.error();
   if (is_missing(options->path)) {

@@ -42,7 +42,7 @@ void add_store_flags(CLI::App& command, Invocation& invocation) {
 
 void add_queue_flag(CLI::App& command, Invocation& invocation) {
   add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
-                   "The queue: queue:///absolute/path");
+                   "The queue: queue:///absolute/path, or kafka://host:port");
 }
 
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {

@@ -141,7 +141,7 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
        "waybill.toml:2: destinations.audit.url: must be a string, not an integer"},
       {"[destinations.audit]\nurl = \"http://x\"\n",
        "waybill.toml:2: destinations.audit.url: unknown scheme 'http' in the queue URL (known: "
-       "queue:///absolute/path)"},
+       "queue:///absolute/path, kafka://host:port)"},
       {"[destinations.audit]\nurl = \"queue:///a\"\nuri = \"queue:///a\"\n",
        "waybill.toml:3: destinations.audit.uri: unknown key (did you mean 'url'?)"},
       {"[confirm]\nlisten = \"8081\"\n",
