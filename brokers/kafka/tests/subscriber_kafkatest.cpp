@@ -109,7 +109,6 @@ TEST(KafkaSubscriber, what_is_settled_is_committed_before_a_partition_moves_to_a
   const auto second = kafka.open_subscriber("points", "second");
   settle(*first, all);
   const auto publisher = kafka.open_publisher();
-  std::set<std::string> fresh;
   std::size_t of_second = 0;
   const Steady until = now() + seconds(20);
   for (int round = 0; of_second == 0 && now() < until; ++round) {
@@ -117,8 +116,8 @@ TEST(KafkaSubscriber, what_is_settled_is_committed_before_a_partition_moves_to_a
     for (Subscriber* member : {first.get(), second.get()}) {
       const auto batch = receive(*member, 40, Millis(50));
       for (const Delivery& delivery : batch) {
+        // Those in hand while their partition leaves may come again; those settled before may not.
         EXPECT_TRUE(delivery.message_id.starts_with("b")) << delivery.message_id << " came again";
-        EXPECT_TRUE(fresh.insert(delivery.message_id).second) << delivery.message_id;
       }
       if (member == second.get()) of_second += batch.size();
       settle(*member, batch);
