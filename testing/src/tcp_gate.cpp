@@ -2,15 +2,21 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <mutex>
+#include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "gate_conversation.hpp"
+#include "gate_plan.hpp"
 
 namespace waybill::testing {
 namespace {
@@ -40,24 +46,25 @@ bool write_all(int socket, std::string_view bytes) {
   return true;
 }
 
+void set_option(int socket, int level, int option, const auto& value) {
+  ::setsockopt(socket, level, option, &value, sizeof value);
+}
+
 }  // namespace
 
-struct TcpGate::Trigger {
-  std::mutex mutex;
-  std::string text;
-  GateAction action = GateAction::pass;
-
-  GateAction take(std::string_view request) {
-    const std::lock_guard lock(mutex);
-    if (action == GateAction::pass || request.find(text) == request.npos) return GateAction::pass;
-    return std::exchange(action, GateAction::pass);
-  }
+struct TcpGate::Plan {
+  mutable std::mutex mutex;
+  GatePlan plan;
 };
 
 // One client with its connection to the server, on a thread of its own.
 class TcpGate::Link {
  public:
-  Link(TcpGate& gate, int client) : gate_(gate), client_(client), thread_([this] { run(); }) {}
+  Link(TcpGate& gate, int client)
+      : gate_(gate),
+        client_(client),
+        conversation_(gate.protocol_, gate.host_, gate.server_port_, gate.port_),
+        thread_([this] { run(); }) {}
   ~Link() { thread_.join(); }
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -67,8 +74,14 @@ class TcpGate::Link {
     server_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = address_of(gate_.host_, gate_.server_port_);
     if (::connect(server_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-      forward();
+      for (const int socket : {client_, server_}) set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+      try {
+        forward();
+      } catch (const std::runtime_error&) {
+        // Not of the protocol: closed.
+      }
     }
+    end();
     ::close(server_);
     ::close(client_);
   }
@@ -77,49 +90,57 @@ class TcpGate::Link {
     while (!gate_.closing_) {
       std::array<pollfd, 2> sockets{{{client_, POLLIN, 0}, {server_, POLLIN, 0}}};
       if (::poll(sockets.data(), sockets.size(), kLookMs) < 0) return;
-      if (sockets[0].revents != 0 && !pass_request()) return;
-      if (sockets[1].revents != 0 && !pass_answer()) return;
+      if (sockets[0].revents != 0 && !pass(GateSender::client, client_, server_)) return;
+      if (sockets[1].revents != 0 && !pass(GateSender::server, server_, client_)) return;
     }
   }
 
-  bool pass_request() {
+  // False: nothing passes any more.
+  bool pass(GateSender from, int source, int target) {
     std::array<char, 65536> bytes;
-    const ssize_t size = ::recv(client_, bytes.data(), bytes.size(), 0);
+    const ssize_t size = ::recv(source, bytes.data(), bytes.size(), 0);
     if (size <= 0) return false;
-    const std::string_view request(bytes.data(), static_cast<std::size_t>(size));
-    const GateAction action = gate_.trigger_->take(request);
-    if (action == GateAction::pass) return write_all(server_, request);
-    if (action != GateAction::cut_before) write_all(server_, request);
-    if (action == GateAction::hold_after) is_black_hole_ = true;
-    if (action == GateAction::cut_after) await_answer();
-    gate_.acted_ = true;
-    return action == GateAction::hold_after;
+    bool goes_on = true;
+    conversation_.feed(from, {bytes.data(), static_cast<std::size_t>(size)},
+                       [&](const PassingMessage& message) {
+                         const GateVerdict verdict = judge(message);
+                         end_ = verdict.end;
+                         goes_on = (!verdict.passes || write_all(target, message.bytes)) && !end_;
+                         return goes_on;
+                       });
+    return goes_on;
   }
 
-  // The server has worked on the request when it answers; the answer is dropped.
-  void await_answer() {
-    pollfd socket{server_, POLLIN, 0};
-    while (!gate_.closing_ && ::poll(&socket, 1, kLookMs) == 0) {
+  GateVerdict judge(const PassingMessage& message) {
+    const std::lock_guard lock(gate_.plan_->mutex);
+    return gate_.plan_->plan.judge(this, message);
+  }
+
+  void end() const {
+    if (end_ == GateEnd::reset) {
+      for (const int socket : {client_, server_}) {
+        set_option(socket, SOL_SOCKET, SO_LINGER, linger{1, 0});
+      }
     }
-  }
-
-  bool pass_answer() {
-    std::array<char, 65536> bytes;
-    const ssize_t size = ::recv(server_, bytes.data(), bytes.size(), 0);
-    if (size <= 0) return false;
-    if (is_black_hole_) return true;
-    return write_all(client_, {bytes.data(), static_cast<std::size_t>(size)});
+    while (end_ == GateEnd::black_hole && !gate_.closing_) {
+      ::poll(nullptr, 0, kLookMs);
+    }
   }
 
   TcpGate& gate_;
   const int client_;
   int server_ = -1;
-  bool is_black_hole_ = false;
-  std::thread thread_;
+  GateConversation conversation_;
+  std::optional<GateEnd> end_;
+  std::thread thread_;  // last: it uses the others
 };
 
-TcpGate::TcpGate(std::string host, std::uint16_t port)
-    : host_(std::move(host)), server_port_(port), trigger_(std::make_unique<Trigger>()) {
+TcpGate::TcpGate(std::string host, std::uint16_t port, GateProtocol protocol)
+    : host_(std::move(host)),
+      server_port_(port),
+      protocol_(protocol),
+      plan_(std::make_unique<Plan>()) {
+  static_cast<void>(address_of(host_, server_port_));
   listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (listener_ < 0) fail("socket");
   sockaddr_in address = address_of("127.0.0.1", 0);
@@ -140,11 +161,34 @@ TcpGate::~TcpGate() {
   ::close(listener_);
 }
 
+void TcpGate::break_at(const GateMessage& message, GateEnd end) {
+  const std::lock_guard lock(plan_->mutex);
+  plan_->plan.break_at(message, end);
+}
+
+void TcpGate::break_at_random(std::uint64_t seed, double rate) {
+  const std::lock_guard lock(plan_->mutex);
+  plan_->plan.break_at_random(seed, rate);
+}
+
 void TcpGate::arm(const std::string& request_holds, GateAction action) {
-  const std::lock_guard lock(trigger_->mutex);
-  trigger_->text = request_holds;
-  trigger_->action = action;
-  acted_ = false;
+  const std::lock_guard lock(plan_->mutex);
+  plan_->plan.arm(request_holds, action);
+}
+
+void TcpGate::heal() {
+  const std::lock_guard lock(plan_->mutex);
+  plan_->plan.heal();
+}
+
+bool TcpGate::has_acted() const {
+  const std::lock_guard lock(plan_->mutex);
+  return plan_->plan.has_acted();
+}
+
+std::size_t TcpGate::passed(GateSender from, GateKind kind) const {
+  const std::lock_guard lock(plan_->mutex);
+  return plan_->plan.passed(from, kind);
 }
 
 void TcpGate::accept() {
