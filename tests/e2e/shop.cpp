@@ -1,12 +1,12 @@
 #include "shop.hpp"
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <csignal>
 #include <fstream>
 #include <stdexcept>
 #include <thread>
-
-#include "waybill/http/client.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -22,7 +22,7 @@ void look_again_soon() {
 
 }  // namespace
 
-Shop::Shop() {
+Shop::Shop(Host host) : store_(make_shop_store(scratch_.file("."), host)) {
   std::ofstream(file("points.key")) << "k1 points a-secret-of-the-tests\n";
 }
 
@@ -43,13 +43,20 @@ void Shop::start(const std::string& name, Arguments command) {
 }
 
 void Shop::start_order_service(const std::string& dispatch, const Arguments& more) {
-  Arguments command = {ORDER_SERVICE,     "--db",
-                       file("orders.db"), "--queue",
-                       file("queue.db"),  "--create",
-                       "--dispatch",      dispatch,
-                       "--key-file",      file("points.key"),
-                       "--port",          order_port_,
-                       "--port-file",     file("order_service.port")};
+  Arguments command = {ORDER_SERVICE,
+                       "--db",
+                       url_of("order_service", store_->address("orders")),
+                       "--queue",
+                       file("queue.db"),
+                       "--create",
+                       "--dispatch",
+                       dispatch,
+                       "--key-file",
+                       file("points.key"),
+                       "--port",
+                       order_port_,
+                       "--port-file",
+                       file("order_service.port")};
   command.insert(command.end(), more.begin(), more.end());
   restarts_["order_service"] = [this, dispatch, more] { start_order_service(dispatch, more); };
   start("order_service", command);
@@ -57,12 +64,18 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
 }
 
 void Shop::start_points_service(const Arguments& more) {
-  Arguments command = {POINTS_SERVICE,    "--db",
-                       file("points.db"), "--queue",
-                       file("queue.db"),  "--create",
-                       "--key-file",      file("points.key"),
-                       "--confirm-url",   "http://127.0.0.1:" + order_port_,
-                       "--port-file",     file("points_service.port")};
+  Arguments command = {POINTS_SERVICE,
+                       "--db",
+                       url_of("points_service", store_->address("points")),
+                       "--queue",
+                       file("queue.db"),
+                       "--create",
+                       "--key-file",
+                       file("points.key"),
+                       "--confirm-url",
+                       "http://127.0.0.1:" + order_port_,
+                       "--port-file",
+                       file("points_service.port")};
   command.insert(command.end(), more.begin(), more.end());
   restarts_["points_service"] = [this, more] { start_points_service(more); };
   start("points_service", command);
@@ -70,12 +83,22 @@ void Shop::start_points_service(const Arguments& more) {
 }
 
 void Shop::start_relay(const Arguments& more, const std::string& name) {
-  Arguments command = {
-      "/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name,  WAYBILL,   "relay",
-      "--store",      "sqlite://" + file("orders.db"), "--queue", "queue://" + file("queue.db")};
+  Arguments command = {"/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name};
+  command.insert(command.end(), relay_environment_.begin(), relay_environment_.end());
+  command.insert(command.end(), {WAYBILL, "relay", "--store", url_of(name, store_->url("orders")),
+                                 "--queue", "queue://" + file("queue.db")});
   command.insert(command.end(), more.begin(), more.end());
   restarts_[name] = [this, more, name] { start_relay(more, name); };
   start(name, command);
+}
+
+std::string Shop::url_of(const std::string& name, const std::string& url) const {
+  const auto own = urls_.find(name);
+  return own == urls_.end() ? url : own->second;
+}
+
+bool Shop::has_ended(const std::string& name) {
+  return processes_.at(name)->status().has_value();
 }
 
 void Shop::revive() {
@@ -124,17 +147,37 @@ void Shop::send_signal(const std::string& name, int number) {
   processes_.at(name)->signal(number);
 }
 
-int Shop::place(const std::string& order_id, bool fail) {
+http::Response Shop::post(const http::Request& request) {
   http::ClientOptions options;
   options.base_url = "http://127.0.0.1:" + order_port_;
+  options.timeout = answer_timeout_;
   http::Client client(options);
+  const auto response = client.send(request);
+  return response ? *response : http::Response{.status = 0};
+}
+
+int Shop::place(const std::string& order_id, bool fail) {
   http::Request request;
   request.method = "POST";
   request.target = "/orders";
   request.body = boost::json::serialize(boost::json::object{
       {"order_id", order_id}, {"user_id", "u1"}, {"amount_cents", 4250}, {"fail", fail}});
-  const auto response = client.send(request);
-  return response ? response->status : 0;
+  return post(request).status;
+}
+
+void Shop::place_by_sql(const std::string& order_id, const std::string& headers) {
+  const std::string now = std::to_string(
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
+  sql("orders",
+      "BEGIN; INSERT INTO orders (order_id, user_id, amount_cents, points, created_at)"
+      " VALUES ('" +
+          order_id + "', 'u1', 4250, 42, " + now +
+          ");"
+          "INSERT INTO local_message (message_type, biz_type, identifier, content" +
+          (headers.empty() ? "" : ", headers") + ") VALUES ('order.placed', 'order', '" + order_id +
+          "', '{\"order_id\":\"" + order_id + "\",\"user_id\":\"u1\",\"points\":42}'" +
+          (headers.empty() ? "" : ", '" + headers + "'") + "); COMMIT");
 }
 
 void Shop::place_many(const std::string& prefix, int orders) {
@@ -146,47 +189,48 @@ void Shop::place_many(const std::string& prefix, int orders) {
 
 boost::json::object Shop::audit(int seconds) {
   const auto result = order_points::test::run_program(
-      std::string(AUDITOR) + " --orders " + file("orders.db") + " --points " + file("points.db") +
-      " --json --wait " + std::to_string(seconds));
+      std::string(AUDITOR) + " --orders " + store_->address("orders") + " --points " +
+      store_->address("points") + " --json --wait " + std::to_string(seconds));
   boost::system::error_code failed;
   const auto report = boost::json::parse(result.output, failed);
   if (failed) throw std::runtime_error("the auditor said: " + result.output);
   return report.as_object();
 }
 
-std::string Shop::waybill(const std::string& arguments) {
-  return order_points::test::run_program(std::string(WAYBILL) + " " + arguments +
-                                         " --store sqlite://" + file("orders.db"))
-      .output;
+order_points::test::ProgramResult Shop::waybill(const std::string& arguments) {
+  return order_points::test::run_program(std::string(WAYBILL) + " " + arguments + " --store " +
+                                         store_->url("orders"));
 }
 
 std::vector<std::string> Shop::sql(const std::string& database, const std::string& statement) {
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open(file(database).c_str(), &raw);
-  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db(raw, &sqlite3_close);
-  if (opened != SQLITE_OK) throw std::runtime_error("cannot open " + database);
-  sqlite3_busy_timeout(raw, 10000);
-  std::vector<std::string> first_column;
-  const auto collect = [](void* out, int, char** values, char**) {
-    static_cast<std::vector<std::string>*>(out)->emplace_back(values[0] == nullptr ? ""
-                                                                                   : values[0]);
-    return 0;
-  };
-  if (sqlite3_exec(raw, statement.c_str(), collect, &first_column, nullptr) != SQLITE_OK) {
-    throw std::runtime_error(std::string(sqlite3_errmsg(raw)) + ": " + statement);
+  auto& client = clients_[database];
+  if (!client) {
+    client = database == "queue" ? open_sqlite(file("queue.db")) : store_->open(database);
   }
-  return first_column;
+  return client->query(statement);
 }
 
 bool Shop::wait_for(const std::string& database, const std::string& statement,
-                    const std::string& wanted) {
-  const auto until = steady_clock::now() + kPatience;
+                    const std::string& wanted, int seconds) {
+  const auto until = steady_clock::now() + std::chrono::seconds(seconds);
   while (steady_clock::now() < until) {
     const auto answer = sql(database, statement);
     if (!answer.empty() && answer[0] == wanted) return true;
     look_again_soon();
   }
   return false;
+}
+
+void expect_right(Shop& shop, int orders, int patience) {
+  const auto report = shop.audit(patience);
+  EXPECT_EQ(report.at("orders").as_int64(), orders) << boost::json::serialize(report);
+  for (const char* name : {"missing", "double", "phantom", "wrong", "unfinished"}) {
+    EXPECT_EQ(report.at(name).as_int64(), 0) << name << ": " << boost::json::serialize(report);
+  }
+}
+
+std::string count(const std::string& condition) {
+  return "SELECT COUNT(*) FROM local_message WHERE " + condition;
 }
 
 }  // namespace waybill::e2e

@@ -1,0 +1,111 @@
+#include <libpq-fe.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <stdexcept>
+
+#include "shop_store.hpp"
+#include "waybill/testing/server.hpp"
+
+namespace waybill::e2e {
+namespace {
+
+class PostgresClient final : public SqlClient {
+ public:
+  explicit PostgresClient(const std::string& url)
+      : connection_(PQconnectdb(url.c_str()), &PQfinish) {
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
+  }
+
+  std::vector<std::string> query(const std::string& statements) override {
+    if (PQstatus(connection_.get()) != CONNECTION_OK) PQreset(connection_.get());
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
+        PQexec(connection_.get(), statements.c_str()), &PQclear);
+    const auto status = PQresultStatus(result.get());
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+      throw std::runtime_error(PQerrorMessage(connection_.get()) + statements);
+    }
+    std::vector<std::string> first_column;
+    for (int row = 0; row < PQntuples(result.get()); ++row) {
+      first_column.emplace_back(PQgetvalue(result.get(), row, 0));
+    }
+    return first_column;
+  }
+
+ private:
+  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
+};
+
+class PostgresStore final : public ShopStore {
+ public:
+  PostgresStore(const std::string& folder, Host host)
+      : host_(host), server_(server_of(folder, host)), server_url_(server_.url()) {
+    static std::atomic<int> next{0};
+    name_ = "e2e_" + std::to_string(::getpid()) + "_" + std::to_string(++next) + "_";
+    for (const char* database : {"orders", "points"}) {
+      PostgresClient(server_url_).query("CREATE DATABASE " + name_ + database);
+    }
+  }
+  ~PostgresStore() override {
+    if (host_ == Host::own) return;  // wiped with its server
+    try {
+      for (const char* database : {"orders", "points"}) {
+        PostgresClient(server_url_).query("DROP DATABASE " + name_ + database + " WITH (FORCE)");
+      }
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+  }
+  PostgresStore(const PostgresStore&) = delete;
+  PostgresStore& operator=(const PostgresStore&) = delete;
+
+  std::string address(const std::string& database) const override { return url(database); }
+  std::string url(const std::string& database) const override {
+    return server_url_.substr(0, server_url_.rfind('/') + 1) + name_ + database;
+  }
+  std::unique_ptr<SqlClient> open(const std::string& database) const override {
+    return std::make_unique<PostgresClient>(url(database));
+  }
+  std::string client_command(const std::string& database) const override {
+    return "psql -q -v ON_ERROR_STOP=1 -f - " + url(database);
+  }
+  std::string eight_column_table() const override {
+    return "CREATE TABLE local_message (id bigserial PRIMARY KEY,"
+           " gmt_create timestamptz DEFAULT now(), gmt_modified timestamptz DEFAULT now(),"
+           " message_type varchar(128), biz_type varchar(64), identifier varchar(128),"
+           " content text, state varchar(16) DEFAULT 'INIT')";
+  }
+  void kill_server() override {
+    if (host_ != Host::own) throw std::logic_error("the server is shared");
+    server_.kill();
+  }
+  void start_server() override { server_.start(); }
+
+ private:
+  static testing::Server server_of(const std::string& folder, Host host) {
+    if (host == Host::shared) return testing::Server::shared(WAYBILL_SERVERS_TOOLS, "postgres");
+    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres", "/var/tmp/" + leaf(folder));
+  }
+  // The server's user must reach it, so it is not inside the folder, which is ours alone.
+  static std::string leaf(const std::string& folder) {
+    return "waybill-" + folder.substr(folder.rfind('/') + 1);
+  }
+
+  const Host host_;
+  const testing::Server server_;
+  const std::string server_url_;
+  std::string name_;
+};
+
+}  // namespace
+
+const char* const kStoreName = "postgres";
+const bool kStoreIsServer = true;
+
+std::unique_ptr<ShopStore> make_shop_store(const std::string& folder, Host host) {
+  return std::make_unique<PostgresStore>(folder, host);
+}
+
+}  // namespace waybill::e2e
