@@ -10,8 +10,8 @@
 #include <random>
 #include <string>
 
+#include "brokers.hpp"
 #include "order_api.hpp"
-#include "waybill/brokers/embedded.hpp"
 #include "waybill/message_id.hpp"
 #include "waybill/testing/faulty_publisher.hpp"
 
@@ -22,7 +22,7 @@ using std::chrono::steady_clock;
 constexpr waybill::Millis kPublishTimeout{1000};
 
 struct ServiceOptions {
-  std::string db, queue, port_file;
+  std::string db, queue, topic{kTopic}, port_file;
   std::uint16_t port = 0;
   std::uint32_t threads = 2;
   waybill::testing::FaultOptions faults;
@@ -37,10 +37,8 @@ struct IgnoreOutcomes final : waybill::OutcomeSink {
 class NaiveShop {
  public:
   explicit NaiveShop(const ServiceOptions& options)
-      : database_(open_database<sqlite3*>(options.db, OpenAs::existing)) {
-    waybill::embedded::Options queue;
-    queue.path = options.queue;
-    auto publisher = waybill::embedded::open_publisher(queue);
+      : database_(open_database<sqlite3*>(options.db, OpenAs::existing)), topic_(options.topic) {
+    auto publisher = open_publisher(options.queue);
     if (!publisher) throw std::runtime_error(publisher.error().to_string());
     publisher_ = waybill::testing::make_faulty(std::move(*publisher), options.faults);
   }
@@ -77,7 +75,7 @@ class NaiveShop {
             .to_string();
     waybill::Outgoing outgoing;
     outgoing.token = ++token_;
-    outgoing.destination = kTopic;
+    outgoing.destination = topic_;
     outgoing.message_id = message_id;
     outgoing.message_type = message.message_type;
     outgoing.body = message.content.bytes();
@@ -90,6 +88,7 @@ class NaiveShop {
   }
 
   Database<sqlite3*> database_;
+  const std::string topic_;
   std::unique_ptr<waybill::Publisher> publisher_;
   std::mt19937_64 random_{std::random_device()()};
   std::uint64_t token_ = 0;
@@ -123,7 +122,8 @@ int main(int argc, char** argv) {
       "Places orders and publishes inside the transaction: what not to do.\n"
       "Example: naive_order_service --db orders.db --queue queue.db --port 8081");
   app.add_option("--db", options.db, "order database; created if missing")->required();
-  app.add_option("--queue", options.queue, "file of the embedded queue")->required();
+  app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
+  app.add_option("--topic", options.topic, "where the orders are told")->capture_default_str();
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");
   app.add_option("--fault-lose-ack", options.faults.lose_ack,

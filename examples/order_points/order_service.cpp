@@ -6,11 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "brokers.hpp"
 #include "order_api.hpp"
 #include "stores.hpp"
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
-#include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/endpoint.hpp"
 #include "waybill/outbox/dispatcher.hpp"
 #include "waybill/outbox/outbox.hpp"
@@ -94,13 +94,11 @@ waybill::confirm::KeyRing read_keys(const std::string& path) {
 
 // Each publisher draws its losses anew.
 waybill::OpenPublisher open_publishers(const ServiceOptions& options) {
-  waybill::embedded::Options queue;
-  queue.path = options.queue;
   // shared: by the copies of the function, in any thread
   auto opened = std::make_shared<std::atomic<std::uint64_t>>(0);
-  return [queue, faults = options.faults,
+  return [queue = options.queue, faults = options.faults,
           opened](std::string_view) -> waybill::Result<std::unique_ptr<waybill::Publisher>> {
-    auto publisher = waybill::embedded::open_publisher(queue);
+    auto publisher = open_publisher(queue);
     if (!publisher) return publisher.error();
     waybill::testing::FaultOptions drawn = faults;
     drawn.seed += 1000 * (*opened)++;
@@ -189,7 +187,7 @@ int main(int argc, char** argv) {
       "--key-file points.key");
   app.add_option("--db", options.db, "order database: a SQLite file, or postgresql://…")
       ->required();
-  app.add_option("--queue", options.queue, "file of the embedded queue")->required();
+  app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
   app.add_option("--key-file", options.key_file, "lines of: key id, consumer, secret")->required();
   app.add_flag("--create", options.create, "create what is missing and set the route");
   app.add_option("--dispatch", options.dispatch, "how the route sends, with --create")

@@ -12,13 +12,13 @@
 #include <type_traits>
 #include <vector>
 
+#include "brokers.hpp"
 #include "database.hpp"
 #include "order_api.hpp"
 #include "orders.hpp"
 #include "stores.hpp"
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
-#include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/sender.hpp"
 #include "waybill/http/client.hpp"
 #include "waybill/http/server.hpp"
@@ -93,7 +93,7 @@ inbox::HandlerResult on_order_placed(Handle& database, const waybill::Delivery& 
 // --- set-up --------------------------------------------------------------------------------------
 
 struct ServiceOptions {
-  std::string db, queue, group = "points", confirm_url, key_file, port_file;
+  std::string db, queue, topic{kTopic}, group = "points", confirm_url, key_file, port_file;
   std::uint16_t port = 0;
   bool create = false, no_inbox = false;
   std::vector<std::string> frozen;
@@ -184,9 +184,7 @@ int run(const ServiceOptions& options) {
   const Database<Handle> reader = open_database<Handle>(options.db, OpenAs::read_only);
   prepare_for_waybill(database.get());
   const auto inbox_store = require(open_inbox_store(store));
-  const auto subscriber = require(waybill::embedded::open_subscriber(
-      {.path = options.queue},
-      {.topic = std::string(kTopic), .group = options.group, .member = options.group}));
+  const auto subscriber = require(open_subscriber(options.queue, options.topic, options.group));
 
   std::unique_ptr<waybill::confirm::Sender> sender;
   if (!options.confirm_url.empty() && !options.no_inbox) {
@@ -243,7 +241,8 @@ int main(int argc, char** argv) {
       " --key-file points.key --confirm-url http://127.0.0.1:8081");
   app.add_option("--db", options.db, "points database: a SQLite file, or postgresql://…")
       ->required();
-  app.add_option("--queue", options.queue, "file of the embedded queue")->required();
+  app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
+  app.add_option("--topic", options.topic, "where the orders are told")->capture_default_str();
   app.add_flag("--create", options.create, "create the database and its tables if missing");
   app.add_option("--group", options.group, "consumer group in the queue")->capture_default_str();
   auto* key_file = app.add_option("--key-file", options.key_file, "line: key-id consumer secret");

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "../../examples/order_points/tests/program.hpp"
-#include "waybill/brokers/kafka.hpp"
 #include "waybill/testing/server.hpp"
 
 namespace waybill::e2e {
@@ -13,7 +12,7 @@ namespace {
 
 using order_points::test::run_program;
 
-TEST(RelayToKafka, C4_E4_rows_by_plain_sql_reach_the_topic_once_it_exists) {
+TEST(RelayToKafka, C4_E4_rows_by_plain_sql_reach_the_topic_once_it_was_applied) {
   const order_points::test::Scratch scratch;
   const std::string url = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "kafka").url();
   const std::string topic = "orders-" + std::to_string(::getpid());
@@ -39,10 +38,16 @@ TEST(RelayToKafka, C4_E4_rows_by_plain_sql_reach_the_topic_once_it_exists) {
   };
   EXPECT_EQ(states(), "INIT|0\n") << "nothing is counted against the message";
 
-  kafka::Options options;
-  options.brokers = url;
-  const Status made = kafka::apply_topology(options, {.topic = topic, .partitions = 1});
-  ASSERT_TRUE(made.ok()) << made.error().to_string();
+  const auto missing = run_program(waybill + " broker check --queue " + url + store);
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_NE(missing.output.find("not_ready: " + topic + ": topic '" + topic + "' does not exist"),
+            std::string::npos)
+      << missing.output;
+  const auto made = run_program(waybill + " broker apply --json --queue " + url + store);
+  EXPECT_EQ(made.exit_code, 0);
+  EXPECT_EQ(made.output, "{\"destinations\":[{\"destination\":\"" + topic +
+                             "\",\"result\":\"ready\",\"text\":\"\",\"hint\":\"\"}]}\n");
+  EXPECT_EQ(run_program(waybill + " broker check " + topic + " --queue " + url).exit_code, 0);
   const auto relayed = run_program("timeout 30 " + once);
   EXPECT_EQ(relayed.exit_code, 0) << relayed.output;
   EXPECT_EQ(states(), "SUCCESS|0\n");

@@ -14,5 +14,6 @@ void add_message_actions(CLI::App& messages, Invocation& invocation);
 void add_doctor_command(CLI::App& app, Invocation& invocation);
 void add_inbox_commands(CLI::App& app, Invocation& invocation);
 void add_queue_commands(CLI::App& app, Invocation& invocation);
+void add_broker_commands(CLI::App& app, Invocation& invocation);
 
 }  // namespace waybill::cli

@@ -1,4 +1,4 @@
-// From configured addresses to open stores and publishers.
+// From the configured address to an open store.
 #pragma once
 
 #include <memory>
@@ -7,12 +7,9 @@
 #include <vector>
 
 #include "config.hpp"
-#include "waybill/brokers/embedded.hpp"
-#include "waybill/brokers/kafka.hpp"
 #include "waybill/error.hpp"
 #include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
-#include "waybill/publisher.hpp"
 #include "waybill/stores/postgres.hpp"
 #include "waybill/stores/sqlite.hpp"
 
@@ -58,17 +55,5 @@ struct InboxConsole {
 };
 // **Errors**: as open_store.
 [[nodiscard]] Result<InboxConsole> open_inbox_console(const Config& config);
-
-// The options of the queue that stands behind a destination's name.
-// **Errors**: fix_call when nothing is configured for it, or another kind of broker.
-[[nodiscard]] Result<embedded::Options> queue_options(const Config& config,
-                                                      std::string_view destination);
-
-// As queue_options, for a file that must be there since looking creates nothing.
-[[nodiscard]] Result<embedded::Options> existing_queue(const Config& config,
-                                                       std::string_view destination);
-
-// Opens publishers as the configuration maps destinations to addresses. Copies what it needs.
-[[nodiscard]] OpenPublisher publishers_of(const Config& config);
 
 }  // namespace waybill::cli

@@ -11,6 +11,7 @@
 #include "address.hpp"
 #include "commands.hpp"
 #include "connections.hpp"
+#include "destinations.hpp"
 #include "doctor_checks.hpp"
 #include "duration.hpp"
 #include "exit_code.hpp"
@@ -86,9 +87,10 @@ Result<Findings> examine_table(const DoctorFlags& flags, const Config& config) {
 }
 
 Result<Findings> examine_queue(const DoctorFlags& flags, const Config& config) {
-  if (is_kafka_url(config.destinations.fallback)) return Findings{};  // has tools of its own
-  const Result<embedded::Options> options = queue_options(config, "default");
-  if (!options) return options.error();
+  const Result<BrokerOptions> broker = broker_options(config, "default");
+  if (!broker) return broker.error();
+  const auto* const options = std::get_if<embedded::Options>(&*broker);
+  if (options == nullptr) return Findings{};  // has tools of its own
   if (is_missing(options->path)) {
     return Findings{{"queue_missing", false, fmt::format("no such file: {}", options->path),
                      "nothing was published there yet, or the path is wrong",

@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "connections.hpp"
+#include "destinations.hpp"
 #include "exit_code.hpp"
 #include "operator_flags.hpp"
 #include "waybill/message.hpp"

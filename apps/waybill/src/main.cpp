@@ -68,6 +68,7 @@ int parse_and_run(int argc, char** argv) {
   cli::add_messages_commands(app, invocation);
   cli::add_inbox_commands(app, invocation);
   cli::add_queue_commands(app, invocation);
+  cli::add_broker_commands(app, invocation);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {

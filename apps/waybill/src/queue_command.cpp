@@ -7,6 +7,7 @@
 
 #include "commands.hpp"
 #include "connections.hpp"
+#include "destinations.hpp"
 #include "exit_code.hpp"
 #include "waybill/message.hpp"
 

@@ -12,6 +12,7 @@
 #include "commands.hpp"
 #include "confirm_service.hpp"
 #include "connections.hpp"
+#include "destinations.hpp"
 #include "duration.hpp"
 #include "exit_code.hpp"
 #include "program_log.hpp"

@@ -99,7 +99,8 @@ class Admin {
   Status check(const Topology& wanted, const rd_kafka_metadata_topic& found) const {
     const std::string name = "topic '" + wanted.topic + "'";
     if (found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-      return Error{unknown_is_, name + " does not exist", "create it, or let apply_topology do so"};
+      return Error{unknown_is_, name + " does not exist",
+                   "create it, as waybill broker apply does"};
     }
     if (is_destination_failure(found.err)) {
       return fix(name + ": " + rd_kafka_err2str(found.err), "grant access to it");

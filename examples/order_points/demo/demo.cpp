@@ -25,6 +25,9 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr const char* kModes[] = {"sync", "async", "relay"};
+// The first of each lives in files and needs no server.
+const std::vector<std::string> kStores = {"sqlite", "postgres"};
+const std::vector<std::string> kBrokers = {"embedded", "kafka"};
 constexpr double kOrdersPerSecond = 50;
 constexpr int kAuditPatienceSeconds = 60;
 constexpr int kNaivePatienceSeconds = 3;
@@ -39,16 +42,18 @@ struct DemoOptions {
   std::string programs;
   std::string waybill;
   std::string store = "sqlite";
+  std::string broker = "embedded";
   std::string servers;
 };
 
-// Waybill's databases: a server of the demo's own, gone at the end; or files, and then nothing.
-std::optional<waybill::testing::Server> start_server(const DemoOptions& options) {
-  if (options.store == "sqlite") return std::nullopt;
-  std::printf("starting a %s server\n", options.store.c_str());
+// A server of the demo's own, gone at the end; or nothing for what lives in files.
+std::optional<waybill::testing::Server> start_server(const DemoOptions& options,
+                                                     const std::string& name) {
+  if (name == kStores[0] || name == kBrokers[0]) return std::nullopt;
+  std::printf("starting a %s server\n", name.c_str());
   std::fflush(stdout);
   // Where the server's own user can reach it.
-  return waybill::testing::Server::own(options.servers, options.store,
+  return waybill::testing::Server::own(options.servers, name,
                                        "/var/tmp/waybill-demo-" + std::to_string(::getpid()));
 }
 
@@ -165,11 +170,19 @@ int run(const DemoOptions& options) {
   std::printf(
       "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
       kLoseAck, kLosePublish, kLoseConfirmation);
-  const auto server = start_server(options);
+  const auto store = start_server(options, options.store);
+  const auto broker = start_server(options, options.broker);
   StageOptions stage_options;
-  if (server) {
-    const std::string url = server->url();
+  if (store) {
+    const std::string url = store->url();
     stage_options.server = url.substr(0, url.rfind('/') + 1);
+  }
+  if (broker) {
+    stage_options.broker = broker->url();
+    stage_options.crash_broker = [&broker] {
+      broker->kill();
+      broker->start();
+    };
   }
   stage_options.programs = options.programs;
   stage_options.waybill = options.waybill;
@@ -205,7 +218,10 @@ void describe(CLI::App& app, DemoOptions& options) {
   app.add_option("--json", options.json, "file for the result");
   app.add_flag("--keep", options.keep, "keep files and logs");
   app.add_option("--store", options.store, "kind of waybill's databases")
-      ->check(CLI::IsMember({"sqlite", "postgres"}))
+      ->check(CLI::IsMember(kStores))
+      ->capture_default_str();
+  app.add_option("--broker", options.broker, "the broker between the services")
+      ->check(CLI::IsMember(kBrokers))
       ->capture_default_str();
   app.add_option("--servers", options.servers, "folder of the scripts that start servers");
   app.add_option("--programs", options.programs, "folder of order_service and the others");
@@ -219,8 +235,9 @@ void find_programs(DemoOptions& options) {
     options.waybill = here.parent_path().parent_path() / "apps" / "waybill" / "waybill";
   for (const std::string& name : {options.programs + "/order_service", options.waybill})
     if (::access(name.c_str(), X_OK) != 0) throw std::runtime_error("not built: " + name);
-  if (options.store != "sqlite" && options.servers.empty())
-    throw std::runtime_error("--store " + options.store + " needs --servers (tools/demo gives it)");
+  const bool needs_server = options.store != kStores[0] || options.broker != kBrokers[0];
+  if (needs_server && options.servers.empty())
+    throw std::runtime_error("a server needs --servers (tools/demo gives it)");
 }
 
 }  // namespace

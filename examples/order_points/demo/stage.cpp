@@ -21,9 +21,11 @@ constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
 constexpr std::chrono::seconds kStartPatience{20};
-// Longer than a standby or a restarted process needs to take over, so that each kill shows a
+// As for the services in Victim: longer than it needs to come back, so that each kill shows a
 // recovery and not just an outage.
-constexpr std::chrono::seconds kSpared{5};
+// A broker on a server comes back slowly, and so do its consumers: a group waits for its dead
+// member.
+constexpr std::chrono::seconds kSparedWithBroker{20};
 
 std::string random_secret() {
   std::random_device device;
@@ -51,7 +53,12 @@ Stage::Stage(StageOptions options)
       naive_order_("naive order service", file("naive_order_service.log"),
                    [this] { return naive_command(); }),
       naive_points_("naive points service", file("naive_points_service.log"),
-                    [this] { return points_command("naive", false); }) {}
+                    [this] { return points_command("naive", false); }) {
+  if (!options_.broker.empty()) {
+    victims_.back().spared = kSparedWithBroker;
+    victims_.push_back({{}, kSparedWithBroker, steady_clock::now() + kSparedWithBroker / 4});
+  }
+}
 
 std::string Stage::file(const std::string& name) const {
   return options_.folder / name;
@@ -67,6 +74,14 @@ std::string Stage::store_url() const {
   return options_.server.empty() ? "sqlite://" + orders : orders;
 }
 
+std::string Stage::queue(const std::string& side) const {
+  return options_.broker.empty() ? file(side + "_queue.db") : options_.broker;
+}
+
+std::string Stage::topic(const std::string& side) const {
+  return side == "waybill" ? "orders" : side + "_orders";
+}
+
 std::string Stage::program(const std::string& name) const {
   return options_.programs / name;
 }
@@ -79,24 +94,25 @@ std::vector<std::string> Stage::faults(std::uint64_t salt) const {
 
 std::vector<std::string> Stage::order_command() {
   return join({program("order_service"), "--db", database("waybill", "orders"), "--queue",
-               file("waybill_queue.db"), "--create", "--dispatch", mode_, "--port", order_port_,
+               queue("waybill"), "--create", "--dispatch", mode_, "--port", order_port_,
                "--port-file", file("order_service.port"), "--key-file", file("points.key")},
               faults(++starts_));
 }
 
 std::vector<std::string> Stage::naive_command() {
   return join({program("naive_order_service"), "--db", file("naive_orders.db"), "--queue",
-               file("naive_queue.db"), "--port", naive_port_, "--port-file",
+               queue("naive"), "--topic", topic("naive"), "--port", naive_port_, "--port-file",
                file("naive_order_service.port")},
               faults(++starts_));
 }
 
 // Two relays: one works, the other stands by.
 std::vector<std::string> Stage::relay_command(const std::string& name) {
+  const std::string url = (options_.broker.empty() ? "queue://" : "") + queue("waybill");
   return {"/usr/bin/env",   "WAYBILL_RELAY_HOLDER=" + name,
           options_.waybill, "relay",
           "--store",        store_url(),
-          "--queue",        "queue://" + file("waybill_queue.db")};
+          "--queue",        url};
 }
 
 std::string Stage::waybill(const std::vector<std::string>& arguments) {
@@ -120,7 +136,11 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                                       "--db",
                                       database(side, "points"),
                                       "--queue",
-                                      file(side + "_queue.db"),
+                                      queue(side),
+                                      "--topic",
+                                      topic(side),
+                                      "--group",
+                                      side + "_points",
                                       "--create",
                                       "--port",
                                       "0",
@@ -160,6 +180,11 @@ void Stage::open() {
   naive_order_.start();
   order_port_ = wait_for_port(order_, "order_service.port");
   naive_port_ = wait_for_port(naive_order_, "naive_order_service.port");
+  if (!options_.broker.empty()) {
+    // Of the route that the order service wrote, and the naive one's, which has none.
+    waybill({"broker", "apply", "--queue", options_.broker});
+    waybill({"broker", "apply", topic("naive"), "--queue", options_.broker});
+  }
   relay_.start();
   standby_.start();
   points_.start();
@@ -204,10 +229,15 @@ void Stage::kill_one(std::mt19937_64& random) {
   const auto now = steady_clock::now();
   std::vector<Victim*> ready;
   for (Victim& victim : victims_)
-    if (now >= victim.spared_until) ready.push_back(&victim);
+    if (now >= victim.spared_until && !(victim.services.empty() && broker_crash_.valid()))
+      ready.push_back(&victim);
   if (ready.empty()) return;
   Victim& victim = *ready[random() % ready.size()];
-  victim.spared_until = now + kSpared;
+  victim.spared_until = now + victim.spared;
+  if (victim.services.empty()) {
+    broker_crash_ = std::async(std::launch::async, options_.crash_broker);
+    ++broker_kills_;
+  }
   const milliseconds down(std::uniform_int_distribution<int>(50, 500)(random));
   for (Service* service : victim.services) service->kill(down);
 }
@@ -215,6 +245,9 @@ void Stage::kill_one(std::mt19937_64& random) {
 void Stage::tick() {
   for (Service* service : {&order_, &relay_, &standby_, &points_, &naive_order_, &naive_points_})
     service->tick();
+  // Throws what kept the broker from coming back.
+  if (broker_crash_.valid() && broker_crash_.wait_for(milliseconds(0)) == std::future_status::ready)
+    broker_crash_.get();
 }
 
 void Stage::start_load(const std::string& side, std::vector<std::string> arguments) {
@@ -261,7 +294,7 @@ std::uint64_t Stage::answered() const {
 }
 
 int Stage::kills() const {
-  return order_.kills() + relay_.kills() + standby_.kills() + points_.kills();
+  return order_.kills() + relay_.kills() + standby_.kills() + points_.kills() + broker_kills_;
 }
 
 std::vector<std::string> Stage::surprises() const {

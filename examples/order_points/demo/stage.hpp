@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <memory>
 #include <random>
 #include <string>
@@ -17,6 +19,9 @@ struct StageOptions {
   std::filesystem::path waybill;
   std::filesystem::path folder;
   std::string server;  // postgresql://…/ of waybill's databases; empty: SQLite files
+  std::string broker;  // kafka://… of both sides; empty: a file of the embedded queue for each
+  // Ends the broker by kill -9 and starts it again; takes seconds, and any thread.
+  std::function<void()> crash_broker;
   std::uint64_t seed = 1;
 };
 
@@ -45,8 +50,8 @@ class Stage {
   [[nodiscard]] Messages messages();
   // As an operator: every DEAD message again, once the reason is mended.
   void replay_dead();
-  // Kills one of order service, relay, points service, and its naive counterpart; not one that was
-  // killed a moment ago.
+  // Kills one of order service, relay, points service, and its naive counterpart, or the broker of
+  // both; not one that was killed a moment ago.
   void kill_one(std::mt19937_64& random);
   void tick();
 
@@ -70,6 +75,9 @@ class Stage {
   [[nodiscard]] std::string database(const std::string& side, const std::string& name) const;
   // The order database as the waybill program names it.
   [[nodiscard]] std::string store_url() const;
+  // The broker as the services name it.
+  [[nodiscard]] std::string queue(const std::string& side) const;
+  [[nodiscard]] std::string topic(const std::string& side) const;
   [[nodiscard]] std::string program(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> faults(std::uint64_t salt) const;
   [[nodiscard]] std::string wait_for_port(Service& service, const std::string& name);
@@ -81,9 +89,10 @@ class Stage {
   std::vector<std::string> points_command(const std::string& side, bool confirms);
   void start_load(const std::string& side, std::vector<std::string> arguments);
 
-  // Services that are killed together.
+  // Services that are killed together; none: the broker.
   struct Victim {
     std::vector<Service*> services;
+    std::chrono::seconds spared{5};
     SteadyTime spared_until{};
   };
   struct Load {
@@ -99,6 +108,8 @@ class Stage {
   Service order_, relay_, standby_, points_, naive_order_, naive_points_;
   std::vector<Victim> victims_ = {
       {{&order_, &naive_order_}}, {{&relay_}}, {{&standby_}}, {{&points_, &naive_points_}}};
+  std::future<void> broker_crash_;
+  int broker_kills_ = 0;
   std::vector<Load> loads_;
   std::vector<std::string> failed_loads_;
 };

@@ -21,11 +21,12 @@ int count_processes(const std::string& text) {
   return found;
 }
 
-TEST(Demo, B4_shows_the_naive_service_wrong_beside_waybill_right) {
+// Plays 300 orders with these flags.
+void expect_wrong_beside_right(const std::string& flags) {
   const test::Scratch scratch;
   const std::string json = scratch.file("demo.json");
-  const test::ProgramResult result =
-      test::run_program("TMPDIR=" + scratch.file("") + " " DEMO " --orders 300 --json " + json);
+  const test::ProgramResult result = test::run_program(
+      "TMPDIR=" + scratch.file("") + " " DEMO " --orders 300 --json " + json + flags);
   ASSERT_EQ(result.exit_code, 0) << result.output;
   std::ostringstream text;
   text << std::ifstream(json).rdbuf();
@@ -41,6 +42,14 @@ TEST(Demo, B4_shows_the_naive_service_wrong_beside_waybill_right) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(scratch.file("")), {}), 1)
       << "the demo left files: " << result.output;
   EXPECT_EQ(count_processes(scratch.file("")), 0) << "the demo left processes";
+}
+
+TEST(Demo, B4_shows_the_naive_service_wrong_beside_waybill_right) {
+  expect_wrong_beside_right("");
+}
+
+TEST(Demo, B4_on_postgres_and_kafka_shows_the_same_though_the_broker_is_killed_too) {
+  expect_wrong_beside_right(" --store postgres --broker kafka --servers " SERVERS);
 }
 
 }  // namespace
