@@ -8,10 +8,12 @@
 namespace waybill::confirm {
 namespace {
 
-Reply problem(int status, std::string_view title, std::string_view detail) {
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+Reply problem(int status, std::string_view title, std::string_view detail, Headers headers = {}) {
   const boost::json::object body{
       {"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", detail}};
-  return {status, "application/problem+json", boost::json::serialize(body)};
+  return {status, "application/problem+json", boost::json::serialize(body), std::move(headers)};
 }
 
 WallTime host_time() {
@@ -43,7 +45,9 @@ EndpointStats Endpoint::stats() const {
 Reply Endpoint::handle(const Request& request) {
   if (path_of(request.target) != kPath)
     return problem(404, "Not found", "confirmations go to /api/v1/confirmations");
-  if (request.method != "POST") return problem(405, "Method not allowed", "send a POST");
+  if (request.method != "POST") {
+    return problem(405, "Method not allowed", "send a POST", {{"Allow", "POST"}});
+  }
   if (request.body.size() > options_.body_bytes_max) {
     return problem(413, "Content too large", "send fewer confirmations a request");
   }
@@ -58,7 +62,8 @@ Reply Endpoint::handle(const Request& request) {
     ++stats_.unauthorized;
     return problem(
         401, "Unauthorized",
-        "the request is not signed by a live key, or its timestamp is more than 5 minutes off");
+        "the request is not signed by a live key, or its timestamp is more than 5 minutes off",
+        {{"WWW-Authenticate", R"(Standard-Webhooks realm="confirmations")"}});
   }
   return confirm(key->consumer, request.body);
 }
@@ -76,7 +81,7 @@ Reply Endpoint::confirm(const std::string& consumer, const std::string& body) {
                    "the database cannot answer now; send the same again");
   }
   count(*items, *results);
-  return {200, "application/json", encode_results(*items, *results)};
+  return {200, "application/json", encode_results(*items, *results), {}};
 }
 
 void Endpoint::count(const std::vector<Confirmation>& items,

@@ -58,6 +58,8 @@ class SeveralConsumers : public EndpointTest {
   SeveralConsumers() : EndpointTest({"points", "mail", "audit"}) {}
 };
 
+using Headers = decltype(Reply::headers);
+
 void expect_problem(const Reply& reply, int status) {
   EXPECT_EQ(reply.status, status) << reply.body;
   EXPECT_EQ(reply.content_type, "application/problem+json");
@@ -109,7 +111,9 @@ TEST_F(EndpointTest, H1_other_requests_get_a_problem_each) {
   for (const char* method : {"GET", "PUT", "DELETE", "post", ""}) {
     Request other = good;
     other.method = method;
-    expect_problem(endpoint_.handle(other), 405);
+    const Reply reply = endpoint_.handle(other);
+    expect_problem(reply, 405);
+    EXPECT_EQ(reply.headers, (Headers{{"Allow", "POST"}}));
   }
   expect_problem(endpoint_.handle(signed_request("{}", kPoints)), 400);
   Request with_query = good;
@@ -300,7 +304,10 @@ class Unauthorized : public EndpointTest {
  protected:
   void expect_refused(const Request& request) {
     const std::uint64_t before = endpoint_.stats().unauthorized;
-    expect_problem(endpoint_.handle(request), 401);
+    const Reply reply = endpoint_.handle(request);
+    expect_problem(reply, 401);
+    EXPECT_EQ(reply.headers,
+              (Headers{{"WWW-Authenticate", R"(Standard-Webhooks realm="confirmations")"}}));
     EXPECT_EQ(endpoint_.stats().unauthorized, before + 1);
     EXPECT_EQ(store_.opened, 0) << "looked something up";
   }

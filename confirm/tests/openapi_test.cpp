@@ -272,5 +272,23 @@ TEST_F(OpenApi, lists_the_statuses_that_the_endpoint_gives_and_no_other) {
   EXPECT_EQ(yaml_.keys(below(operation_, "responses")), given);
 }
 
+TEST_F(OpenApi, names_the_headers_of_refusals) {
+  const auto expect_headers = [&](const std::string& name, const Reply& reply) {
+    const Path headers = {"components", "responses", name, "headers"};
+    Words given;
+    for (const auto& [header, value] : reply.headers) {
+      given.insert(header);
+      EXPECT_NE(yaml_.scalar(below(below(headers, header), "schema")).find(value),
+                std::string::npos)
+          << value;
+    }
+    EXPECT_EQ(yaml_.keys(headers), given);
+  };
+  expect_headers("Unauthorized", endpoint_.handle({}));
+  Request read = signed_request({item("A")}, key_);
+  read.method = "GET";
+  expect_headers("MethodNotAllowed", endpoint_.handle(read));
+}
+
 }  // namespace
 }  // namespace waybill::confirm::testing

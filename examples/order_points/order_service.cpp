@@ -128,7 +128,8 @@ struct Counter {
 http::Response confirmations(waybill::confirm::Endpoint& endpoint, const http::Request& request) {
   waybill::confirm::Reply reply =
       endpoint.handle({request.method, request.target, request.headers, request.body});
-  return {reply.status, std::move(reply.content_type), std::move(reply.body), {}};
+  return {reply.status, std::move(reply.content_type), std::move(reply.body),
+          std::move(reply.headers)};
 }
 
 template <class Handle>

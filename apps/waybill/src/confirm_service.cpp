@@ -32,7 +32,8 @@ Result<std::uint16_t> ConfirmService::start() {
   server_ = std::make_unique<http::Server>(options, [this](const http::Request& request) {
     confirm::Reply reply =
         endpoint_->handle({request.method, request.target, request.headers, request.body});
-    return http::Response{reply.status, std::move(reply.content_type), std::move(reply.body), {}};
+    return http::Response{reply.status, std::move(reply.content_type), std::move(reply.body),
+                          std::move(reply.headers)};
   });
   return server_->start();
 }

@@ -23,6 +23,7 @@ struct Reply {
   int status = 200;
   std::string content_type = {};
   std::string body = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};  // besides Content-Type
 };
 
 // Carries a request to the producer. **Errors**: retry or look when there was no answer.
