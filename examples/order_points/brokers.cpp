@@ -13,6 +13,7 @@ bool is_kafka(const std::string& queue) {
 waybill::kafka::Options kafka_at(const std::string& url) {
   waybill::kafka::Options options;
   options.brokers = url;
+  options.publish_timeout = std::chrono::seconds(3);  // a lost answer shows soon
   return options;
 }
 

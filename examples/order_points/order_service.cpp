@@ -44,7 +44,7 @@ Placed place_order(waybill::TransactionTemplate<Handle>& transactions,
 // All that follows is set-up, done once per process.
 
 struct ServiceOptions {
-  std::string db, queue, port_file, key_file, doorbell;
+  std::string db, queue, topic{kTopic}, port_file, key_file, doorbell;
   std::string dispatch = "async";
   std::uint16_t port = 0;
   std::uint32_t threads = 2;
@@ -75,7 +75,7 @@ std::unique_ptr<waybill::MessageStore> open_store(const ServiceOptions& options)
   if (!options.create) return store;
   waybill::Route route;
   route.message_type = kOrderPlaced;
-  route.destination = kTopic;
+  route.destination = options.topic;
   route.consumers = {std::string(kPointsConsumer)};
   route.dispatch = require(waybill::parse_dispatch(options.dispatch));
   require(require(store->open_console())->set_routes({&route, 1}));
@@ -189,6 +189,8 @@ int main(int argc, char** argv) {
   app.add_option("--db", options.db, "order database: a SQLite file, or postgresql://…")
       ->required();
   app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
+  app.add_option("--topic", options.topic, "where the orders are told, with --create")
+      ->capture_default_str();
   app.add_option("--key-file", options.key_file, "lines of: key id, consumer, secret")->required();
   app.add_flag("--create", options.create, "create what is missing and set the route");
   app.add_option("--dispatch", options.dispatch, "how the route sends, with --create")

@@ -47,7 +47,7 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        "--db",
                        url_of("order_service", store_->address("orders")),
                        "--queue",
-                       file("queue.db"),
+                       broker_of("order_service", file("queue.db")),
                        "--create",
                        "--dispatch",
                        dispatch,
@@ -68,7 +68,7 @@ void Shop::start_points_service(const Arguments& more) {
                        "--db",
                        url_of("points_service", store_->address("points")),
                        "--queue",
-                       file("queue.db"),
+                       broker_of("points_service", file("queue.db")),
                        "--create",
                        "--key-file",
                        file("points.key"),
@@ -86,7 +86,7 @@ void Shop::start_relay(const Arguments& more, const std::string& name) {
   Arguments command = {"/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name};
   command.insert(command.end(), relay_environment_.begin(), relay_environment_.end());
   command.insert(command.end(), {WAYBILL, "relay", "--store", url_of(name, store_->url("orders")),
-                                 "--queue", "queue://" + file("queue.db")});
+                                 "--queue", broker_of(name, "queue://" + file("queue.db"))});
   command.insert(command.end(), more.begin(), more.end());
   restarts_[name] = [this, more, name] { start_relay(more, name); };
   start(name, command);
@@ -95,6 +95,11 @@ void Shop::start_relay(const Arguments& more, const std::string& name) {
 std::string Shop::url_of(const std::string& name, const std::string& url) const {
   const auto own = urls_.find(name);
   return own == urls_.end() ? url : own->second;
+}
+
+std::string Shop::broker_of(const std::string& name, const std::string& queue) const {
+  const auto own = brokers_.find(name);
+  return own == brokers_.end() ? queue : own->second;
 }
 
 bool Shop::has_ended(const std::string& name) {

@@ -35,6 +35,8 @@ class Shop {
   void set_relay_environment(Arguments variables) { relay_environment_ = std::move(variables); }
   // The process finds its database here from its next start on: as another user, behind a gate.
   void set_url(const std::string& name, const std::string& url) { urls_[name] = url; }
+  // The same for its broker, instead of the queue in the shop's folder.
+  void set_broker(const std::string& name, const std::string& url) { brokers_[name] = url; }
 
   // The next start of the service has this test point in its environment, e.g.
   // "inbox.after_commit:kill".
@@ -78,6 +80,7 @@ class Shop {
   std::string wait_for_port(const std::string& name);
 
   [[nodiscard]] std::string url_of(const std::string& name, const std::string& url) const;
+  [[nodiscard]] std::string broker_of(const std::string& name, const std::string& queue) const;
 
   order_points::test::Scratch scratch_;
   std::unique_ptr<ShopStore> store_;
@@ -86,6 +89,7 @@ class Shop {
   Arguments environment_;
   Arguments relay_environment_;
   std::map<std::string, std::string> urls_;
+  std::map<std::string, std::string> brokers_;
   std::map<std::string, std::string> armed_;
   std::map<std::string, std::function<void()>> restarts_;
   std::string order_port_ = "0";

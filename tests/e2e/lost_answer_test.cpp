@@ -1,0 +1,136 @@
+// The answer to a publish is lost between the order service and a real broker: a TCP gate stands
+// between them. The points service reaches the broker directly.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+
+#include "shop.hpp"
+#include "waybill/testing/server.hpp"
+#include "waybill/testing/tcp_gate.hpp"
+
+namespace waybill::e2e {
+namespace {
+
+using testing::GateEnd;
+using testing::GateKind;
+using testing::GateMessage;
+using testing::GateProtocol;
+using testing::GateSender;
+
+constexpr GateProtocol kProtocol =
+    std::string_view(WAYBILL_BROKER) == "kafka" ? GateProtocol::kafka : GateProtocol::amqp;
+constexpr GateMessage kPublish{GateSender::client, GateKind::publish};
+constexpr GateMessage kAnswer{GateSender::server, GateKind::publish};
+
+// The port in "scheme://user@host:port/path", as a place in the text.
+std::pair<std::size_t, std::size_t> port_in(const std::string& url) {
+  const std::size_t begin = url.rfind(':') + 1;
+  return {begin, std::min(url.find('/', begin), url.size())};
+}
+
+std::uint16_t port_of(const std::string& url) {
+  const auto [begin, end] = port_in(url);
+  return static_cast<std::uint16_t>(std::stoi(url.substr(begin, end - begin)));
+}
+
+std::string with_port(std::string url, std::uint16_t port) {
+  const auto [begin, end] = port_in(url);
+  return url.replace(begin, end - begin, std::to_string(port));
+}
+
+class LostAnswer : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    const auto made = shop.waybill("broker apply " + topic + " --queue " + broker);
+    ASSERT_EQ(made.exit_code, 0) << made.output;
+    shop.set_broker("order_service", with_port(broker, gate.port()));
+    shop.set_broker("points_service", broker);
+    shop.start_order_service(GetParam(), {"--relay", "--topic", topic});
+    shop.start_points_service({"--topic", topic, "--group", topic});
+    // The connections stand before anything breaks.
+    ASSERT_EQ(shop.place("healthy"), 201);
+    expect_right(shop, 1);
+  }
+
+  [[nodiscard]] std::size_t publishes() const {
+    return gate.passed(GateSender::client, GateKind::publish);
+  }
+  void wait_for_publishes(std::size_t wanted) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (publishes() < wanted) {
+      ASSERT_LT(std::chrono::steady_clock::now(), until) << publishes() << " publishes passed";
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  std::vector<std::string> state_of(const std::string& order) {
+    return shop.sql("orders", "SELECT state FROM local_message WHERE identifier = '" + order + "'");
+  }
+
+  const std::string broker = testing::Server::shared(WAYBILL_SERVERS_TOOLS, WAYBILL_BROKER).url();
+  const std::string topic =
+      "orders-" + GetParam() + "-" + std::to_string(::getpid()) + "-" +
+      std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
+  testing::TcpGate gate{"127.0.0.1", port_of(broker), kProtocol};
+  Shop shop;
+};
+
+TEST_P(LostAnswer, B2_the_broker_got_it_and_the_sender_saw_a_time_out) {
+  // Nobody confirms meanwhile, so that the repeat is seen.
+  shop.send_signal("points_service", SIGSTOP);
+  const std::size_t before = publishes();
+  gate.break_at(kAnswer, GateEnd::black_hole);
+  EXPECT_EQ(shop.place("lost"), 201) << "the order stays";
+  wait_for_publishes(before + 1);
+  EXPECT_EQ(state_of("lost"), std::vector<std::string>{"INIT"}) << "not advanced without an answer";
+  wait_for_publishes(before + 2);
+  EXPECT_TRUE(gate.has_acted());
+  shop.send_signal("points_service", SIGCONT);
+  expect_right(shop, 2);
+  EXPECT_EQ(state_of("lost"), std::vector<std::string>{"SUCCESS"});
+  EXPECT_EQ(shop.sql("points", "SELECT COUNT(*) FROM grants"), std::vector<std::string>{"2"});
+  EXPECT_EQ(shop.sql("points", "SELECT COUNT(*) FROM waybill_inbox"), std::vector<std::string>{"2"})
+      << "both copies have one id";
+}
+
+TEST_P(LostAnswer, B1_the_broker_never_got_it) {
+  const std::size_t before = publishes();
+  gate.break_at(kPublish, GateEnd::black_hole);
+  EXPECT_EQ(shop.place("lost"), 201) << "the order stays";
+  EXPECT_EQ(state_of("lost"), std::vector<std::string>{"INIT"});
+  EXPECT_EQ(publishes(), before);
+  expect_right(shop, 2);
+  EXPECT_TRUE(gate.has_acted());
+  EXPECT_EQ(publishes(), before + 1) << "sent later, once";
+}
+
+TEST_P(LostAnswer, A3_B1_a_broker_that_is_cut_off_counts_nothing_and_gets_everything_later) {
+  const std::size_t before = publishes();
+  gate.break_at({GateSender::client, GateKind::any, 1, true}, GateEnd::reset);
+  for (const char* order : {"A-1", "A-2", "A-3"}) EXPECT_EQ(shop.place(order), 201);
+  EXPECT_EQ(publishes(), before);
+  EXPECT_EQ(shop.sql("orders", count("state = 'INIT'")), std::vector<std::string>{"3"});
+  EXPECT_EQ(shop.sql("orders", "SELECT COUNT(*) FROM local_message_delivery"),
+            std::vector<std::string>{"0"})
+      << "nothing is counted against a message";
+  gate.heal();
+  expect_right(shop, 4);
+}
+
+TEST_P(LostAnswer, A1_connections_that_break_at_random_lose_and_double_nothing) {
+  gate.break_at_random(7, 0.2);
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(shop.place("A-" + std::to_string(i)), 201);
+  EXPECT_TRUE(gate.has_acted());
+  gate.heal();
+  expect_right(shop, 41, 60);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dispatch, LostAnswer, ::testing::Values("sync", "async", "relay"),
+                         [](const auto& tested) { return tested.param; });
+
+}  // namespace
+}  // namespace waybill::e2e
