@@ -65,12 +65,17 @@ wait_until() {
 
 has_ended() { ! pid >/dev/null; }
 
+# What else a server's script ends when the server is gone.
+after_end() { :; }
+
 # end SIGNAL: ends the server and waits until it is gone.
 end() {
   rm -f "$folder/url"
-  id=$(pid) || return 0
-  kill "-$1" "$id"
-  wait_until 60 has_ended || { say "process $id does not end"; return 1; }
+  if id=$(pid); then
+    kill "-$1" "$id"
+    wait_until 60 has_ended || { say "process $id does not end"; return 1; }
+  fi
+  after_end
 }
 
 # main COMMAND: `run_server` starts the server on $port and returns when it is ready; `address` prints its URL.

@@ -31,11 +31,15 @@ using Client = Owned<rd_kafka_t, destroy_client>;
 using Queue = Owned<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using Event = Owned<rd_kafka_event_t, rd_kafka_event_destroy>;
 using Topic = Owned<rd_kafka_topic_t, rd_kafka_topic_destroy>;
+using Headers = Owned<rd_kafka_headers_t, rd_kafka_headers_destroy>;
 using PartitionList = Owned<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
 using ClientError = Owned<rd_kafka_error_t, rd_kafka_error_destroy>;
 
 // Room for key and headers beside the largest body.
 inline constexpr std::size_t kEnvelopeBytesMax = std::size_t{64} << 10;
+
+// Of the headers that hold CloudEvents attributes.
+inline constexpr std::string_view kEventPrefix = "ce_";
 
 [[nodiscard]] Status check(const Options& options);
 [[nodiscard]] bool is_topic_name(std::string_view name) noexcept;

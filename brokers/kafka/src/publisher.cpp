@@ -10,8 +10,6 @@
 namespace waybill::kafka {
 namespace {
 
-using Headers = Owned<rd_kafka_headers_t, rd_kafka_headers_destroy>;
-
 constexpr std::size_t kReasonBytesMax = 512;
 constexpr std::size_t kTopicsMax = 1000;
 constexpr Millis kReplaceInterval{1000};  // a new client may fail at once, for the same reason
@@ -34,16 +32,10 @@ rd_kafka_vu_t memory(rd_kafka_vtype_t kind, std::string_view bytes) {
   return argument;
 }
 
-// Handed over whole: librdkafka 2.0 frees headers that it collected itself twice when it refuses
-// the message.
-Headers headers_of(const EventHeaders& event) {
-  Headers headers(rd_kafka_headers_new(event.all().size()));
-  for (const auto& [name, value] : event.all()) {
-    const char* const bytes = value.data() == nullptr ? "" : value.data();
-    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), bytes,
-                        static_cast<ssize_t>(value.size()));
-  }
-  return headers;
+void add(rd_kafka_headers_t* headers, std::string_view name, std::string_view value) {
+  const char* const bytes = value.data() == nullptr ? "" : value.data();
+  rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()), bytes,
+                      static_cast<ssize_t>(value.size()));
 }
 
 }  // namespace
@@ -159,11 +151,7 @@ bool KafkaPublisher::hand_over(Index index) {
 rd_kafka_resp_err_t KafkaPublisher::produce(const Outgoing& message, Index index) {
   rd_kafka_topic_t* const topic = topic_of(message.destination);
   if (topic == nullptr) return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-  if (message.sent_at != sent_at_) {
-    sent_at_ = message.sent_at;
-    sent_at_text_ = to_rfc3339(sent_at_);
-  }
-  Headers headers = headers_of(EventHeaders(message, sent_at_text_, options_.source));
+  Headers headers = headers_of(message);
   std::array<rd_kafka_vu_t, 6> arguments;
   std::size_t size = 0;
   const auto add = [&](rd_kafka_vtype_t kind) -> rd_kafka_vu_t& {
@@ -181,6 +169,27 @@ rd_kafka_resp_err_t KafkaPublisher::produce(const Outgoing& message, Index index
   if (error) return rd_kafka_error_code(error.get());
   static_cast<void>(headers.release());  // the message owns them now
   return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+// Handed over whole: librdkafka 2.0 frees headers that it collected itself twice when it refuses
+// the message.
+Headers KafkaPublisher::headers_of(const Outgoing& message) {
+  Headers headers(rd_kafka_headers_new(8));
+  if (options_.format == WireFormat::plain) {
+    add(headers.get(), cloud_events::kPlainIdHeader, message.message_id);
+    return headers;
+  }
+  if (message.sent_at != sent_at_) {
+    sent_at_ = message.sent_at;
+    sent_at_text_ = cloud_events::to_rfc3339(sent_at_);
+  }
+  const cloud_events::Attributes event(message, sent_at_text_, options_.source);
+  std::string header(kEventPrefix);
+  for (const auto& [name, value] : event.all()) {
+    header.replace(kEventPrefix.size(), header.npos, name);
+    add(headers.get(), header, value);
+  }
+  return headers;
 }
 
 rd_kafka_topic_t* KafkaPublisher::topic_of(std::string_view name) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "client.hpp"
-#include "cloud_events.hpp"
+#include "waybill/brokers/cloud_events.hpp"
 
 namespace waybill::kafka {
 
@@ -51,6 +51,7 @@ class KafkaPublisher final : public Publisher {
   void free_slot(Index index);
   [[nodiscard]] bool hand_over(Index index);
   [[nodiscard]] rd_kafka_resp_err_t produce(const Outgoing& message, Index index);
+  [[nodiscard]] Headers headers_of(const Outgoing& message);
   [[nodiscard]] rd_kafka_topic_t* topic_of(std::string_view name);
   void give_refusals(OutcomeSink& sink);
   void answer(Index index, PublishResult result, std::string_view reason, OutcomeSink& sink);
@@ -75,7 +76,7 @@ class KafkaPublisher final : public Publisher {
   std::deque<Index> suspects_;   // came back rejected in a batch: each is tried alone
   bool answered_ = false;        // an outcome was delivered in this poll
   DatabaseTime sent_at_;         // of the last message; those of a batch have the same
-  std::string sent_at_text_ = to_rfc3339({});
+  std::string sent_at_text_ = cloud_events::to_rfc3339({});
   Trouble trouble_;
   bool fatal_ = false;
   Steady replace_from_{};  // the client, after a fatal error

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "cloud_events.hpp"
 #include "failure.hpp"
+#include "waybill/brokers/cloud_events.hpp"
 
 namespace waybill::kafka {
 namespace {
@@ -27,6 +27,14 @@ DatabaseTime timestamp_of(const rd_kafka_message_t& message) {
   return DatabaseTime(Millis(kind == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? 0 : millis));
 }
 
+void read_header(std::string_view name, std::string_view value, Delivery& delivery) {
+  if (name.starts_with(kEventPrefix)) {
+    cloud_events::read({name.substr(kEventPrefix.size()), value}, delivery);
+  } else if (name == cloud_events::kPlainIdHeader && delivery.message_id.empty()) {
+    delivery.message_id = value;
+  }
+}
+
 Delivery read(const rd_kafka_message_t& message, const std::string& topic) {
   Delivery delivery;
   delivery.body = bytes(message.payload, message.len);
@@ -39,7 +47,7 @@ Delivery read(const rd_kafka_message_t& message, const std::string& topic) {
     for (std::size_t i = 0;
          rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
          ++i) {
-      read_header({name, bytes(value, size)}, delivery);
+      read_header(name, bytes(value, size), delivery);
     }
   }
   if (message.key != nullptr) delivery.key = bytes(message.key, message.key_len);

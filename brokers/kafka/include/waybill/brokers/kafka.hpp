@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "waybill/brokers/cloud_events.hpp"
 #include "waybill/clock.hpp"
 #include "waybill/error.hpp"
 #include "waybill/publisher.hpp"
@@ -31,8 +32,9 @@ struct Sasl {
 struct Options {
   std::string brokers;  // "host:port,host:port", also behind "kafka://": whom to ask for the others
   std::string source = "waybill";  // CloudEvents source of what is published: a URI reference
-  std::optional<Tls> tls;          // none: not encrypted
-  std::optional<Sasl> sasl;        // none: no authentication, or by certificate
+  WireFormat format = WireFormat::cloud_events;  // of what is published
+  std::optional<Tls> tls;                        // none: not encrypted
+  std::optional<Sasl> sasl;                      // none: no authentication, or by certificate
   // More librdkafka properties, such as "linger.ms" or "compression.type". What the guarantees
   // below rest on (acks, idempotence, commits, time-outs …) is refused.
   std::map<std::string, std::string> extra;

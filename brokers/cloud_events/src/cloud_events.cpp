@@ -1,14 +1,13 @@
-#include "cloud_events.hpp"
+#include "waybill/brokers/cloud_events.hpp"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <chrono>
 
-namespace waybill::kafka {
+namespace waybill::cloud_events {
 namespace {
 
-constexpr std::string_view kPrefix = "ce_";
 constexpr std::size_t kFractionDigits = 6;
 
 template <class T>
@@ -23,37 +22,34 @@ bool parse_number(std::string_view text, T& number) {
 
 }  // namespace
 
-EventHeaders::EventHeaders(const Outgoing& message, std::string_view sent_at,
-                           std::string_view source)
+Attributes::Attributes(const Outgoing& message, std::string_view sent_at, std::string_view source)
     : epoch_(std::to_string(message.epoch)) {
   const auto add = [this](std::string_view name, std::string_view value) {
-    headers_[size_++] = {name, value};
+    attributes_[size_++] = {name, value};
   };
-  add("ce_specversion", "1.0");
-  add("ce_id", message.message_id);
-  add("ce_source", source);
-  add("ce_type", message.message_type);
-  add("ce_waybillsent", sent_at);
-  add("ce_waybillepoch", epoch_);
-  if (!message.key.empty()) add("ce_partitionkey", message.key);
-  if (!message.traceparent.empty()) add("ce_traceparent", message.traceparent);
+  add("specversion", "1.0");
+  add("id", message.message_id);
+  add("source", source);
+  add("type", message.message_type);
+  add("waybillsent", sent_at);
+  add("waybillepoch", epoch_);
+  if (!message.key.empty()) add("partitionkey", message.key);
+  if (!message.traceparent.empty()) add("traceparent", message.traceparent);
 }
 
-void read_header(const Header& header, Delivery& delivery) {
-  if (!header.name.starts_with(kPrefix)) return;
-  const std::string_view name = header.name.substr(kPrefix.size());
-  if (name == "id") {
-    delivery.message_id = header.value;
-  } else if (name == "type") {
-    delivery.message_type = header.value;
-  } else if (name == "partitionkey") {
-    delivery.key = header.value;
-  } else if (name == "traceparent") {
-    delivery.traceparent = header.value;
-  } else if (name == "waybillepoch") {
-    static_cast<void>(parse_number(header.value, delivery.epoch));
-  } else if (name == "waybillsent") {
-    static_cast<void>(from_rfc3339(header.value, delivery.sent_at));
+void read(const Attribute& attribute, Delivery& delivery) {
+  if (attribute.name == "id") {
+    delivery.message_id = attribute.value;
+  } else if (attribute.name == "type") {
+    delivery.message_type = attribute.value;
+  } else if (attribute.name == "partitionkey") {
+    delivery.key = attribute.value;
+  } else if (attribute.name == "traceparent") {
+    delivery.traceparent = attribute.value;
+  } else if (attribute.name == "waybillepoch") {
+    static_cast<void>(parse_number(attribute.value, delivery.epoch));
+  } else if (attribute.name == "waybillsent") {
+    static_cast<void>(from_rfc3339(attribute.value, delivery.sent_at));
   }
 }
 
@@ -101,4 +97,4 @@ bool from_rfc3339(std::string_view text, DatabaseTime& time) {
   return true;
 }
 
-}  // namespace waybill::kafka
+}  // namespace waybill::cloud_events

@@ -1,38 +1,38 @@
-#include "cloud_events.hpp"
+#include "waybill/brokers/cloud_events.hpp"
 
 #include <gtest/gtest.h>
 
 #include <map>
 
-namespace waybill::kafka {
+namespace waybill::cloud_events {
 namespace {
 
-std::map<std::string, std::string> headers_of(const Outgoing& message) {
+std::map<std::string, std::string> attributes_of(const Outgoing& message) {
   const std::string sent_at = to_rfc3339(message.sent_at);
-  const EventHeaders headers(message, sent_at, "/shop");
+  const Attributes attributes(message, sent_at, "/shop");
   std::map<std::string, std::string> found;
-  for (const Header& header : headers.all()) {
-    EXPECT_TRUE(found.emplace(header.name, header.value).second) << header.name;
+  for (const Attribute& attribute : attributes.all()) {
+    EXPECT_TRUE(found.emplace(attribute.name, attribute.value).second) << attribute.name;
   }
   return found;
 }
 
-TEST(KafkaCloudEvents, writes_only_what_a_message_has) {
+TEST(CloudEvents, writes_only_what_a_message_has) {
   Outgoing message;
   message.message_id = "order/created/7";
   message.message_type = "created";
   const std::map<std::string, std::string> required = {
-      {"ce_specversion", "1.0"}, {"ce_id", "order/created/7"},
-      {"ce_source", "/shop"},    {"ce_type", "created"},
-      {"ce_waybillepoch", "0"},  {"ce_waybillsent", "1970-01-01T00:00:00.000000Z"},
+      {"specversion", "1.0"}, {"id", "order/created/7"},
+      {"source", "/shop"},    {"type", "created"},
+      {"waybillepoch", "0"},  {"waybillsent", "1970-01-01T00:00:00.000000Z"},
   };
-  EXPECT_EQ(headers_of(message), required);
+  EXPECT_EQ(attributes_of(message), required);
   message.key = "k";
   message.traceparent = "00-1-2-01";
-  EXPECT_EQ(headers_of(message).size(), required.size() + 2);
+  EXPECT_EQ(attributes_of(message).size(), required.size() + 2);
 }
 
-TEST(KafkaCloudEvents, what_is_written_is_read_back) {
+TEST(CloudEvents, what_is_written_is_read_back) {
   Outgoing message;
   message.message_id = "order/created/\xE4\xBD\xA0";
   message.message_type = "created";
@@ -42,8 +42,8 @@ TEST(KafkaCloudEvents, what_is_written_is_read_back) {
   message.sent_at = DatabaseTime(std::chrono::microseconds(1'764'000'000'000'001));
   Delivery delivery;
   const std::string sent_at = to_rfc3339(message.sent_at);
-  const EventHeaders headers(message, sent_at, "/shop");
-  for (const Header& header : headers.all()) read_header(header, delivery);
+  const Attributes attributes(message, sent_at, "/shop");
+  for (const Attribute& attribute : attributes.all()) read(attribute, delivery);
   EXPECT_EQ(delivery.message_id, message.message_id);
   EXPECT_EQ(delivery.message_type, message.message_type);
   EXPECT_EQ(delivery.key, message.key);
@@ -52,15 +52,15 @@ TEST(KafkaCloudEvents, what_is_written_is_read_back) {
   EXPECT_EQ(delivery.sent_at, message.sent_at);
 }
 
-TEST(KafkaCloudEvents, foreign_and_malformed_headers_change_nothing) {
+TEST(CloudEvents, foreign_and_malformed_attributes_change_nothing) {
   Delivery delivery;
   delivery.epoch = 7;
   delivery.sent_at = DatabaseTime(std::chrono::seconds(9));
-  for (const Header& header :
-       {Header{"id", "x"}, Header{"", ""}, Header{"ce_", "x"}, Header{"ce_unheardof", "x"},
-        Header{"ce_waybillepoch", "-1"}, Header{"ce_waybillepoch", "4294967296"},
-        Header{"ce_waybillepoch", ""}, Header{"ce_waybillsent", "soon"}}) {
-    read_header(header, delivery);
+  for (const Attribute& attribute :
+       {Attribute{"", "x"}, Attribute{"ID", "x"}, Attribute{"unheardof", "x"},
+        Attribute{"waybillepoch", "-1"}, Attribute{"waybillepoch", "4294967296"},
+        Attribute{"waybillepoch", ""}, Attribute{"waybillsent", "soon"}}) {
+    read(attribute, delivery);
   }
   EXPECT_EQ(delivery.message_id, "");
   EXPECT_EQ(delivery.message_type, "");
@@ -68,7 +68,7 @@ TEST(KafkaCloudEvents, foreign_and_malformed_headers_change_nothing) {
   EXPECT_EQ(delivery.sent_at, DatabaseTime(std::chrono::seconds(9)));
 }
 
-TEST(KafkaCloudEvents, times_are_rfc_3339_in_utc) {
+TEST(CloudEvents, times_are_rfc_3339_in_utc) {
   const DatabaseTime time(std::chrono::microseconds(1'709'251'199'000'042));
   EXPECT_EQ(to_rfc3339(time), "2024-02-29T23:59:59.000042Z");
   DatabaseTime parsed;
@@ -91,4 +91,4 @@ TEST(KafkaCloudEvents, times_are_rfc_3339_in_utc) {
 }
 
 }  // namespace
-}  // namespace waybill::kafka
+}  // namespace waybill::cloud_events
