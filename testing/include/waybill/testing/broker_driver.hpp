@@ -17,8 +17,9 @@ namespace waybill::testing {
 std::string run(const std::string& command);
 
 // One message in flight with the tests' usual fields. The texts must outlive it.
-[[nodiscard]] Outgoing message(std::uint64_t token, std::string_view destination, std::string_view id,
-                               std::string_view body = {}, std::string_view key = {});
+[[nodiscard]] Outgoing message(std::uint64_t token, std::string_view destination,
+                               std::string_view id, std::string_view body = {},
+                               std::string_view key = {});
 
 // Publishes one message; answers its outcome and reason.
 struct Answer {
