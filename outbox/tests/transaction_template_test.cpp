@@ -277,6 +277,41 @@ TEST_F(TransactionTemplateTest, T7_a_savepoint_s_rollback_takes_its_rows_and_act
   EXPECT_EQ(shop.messages(), 2);
 }
 
+TEST_F(TransactionTemplateTest, T7_of_three_savepoints_each_takes_what_is_inside_it) {
+  std::vector<std::string> actions;
+  const auto write = [&](Tx& tx, const std::string& id) {
+    tx.after_commit([&actions, id] { actions.push_back(id); });
+    place(tx, id);
+  };
+  // The level that is rolled back, of an outermost transaction and three savepoints in each other.
+  const auto place_with_rollback_of = [&](int level, const std::string& prefix) {
+    return transactions.execute([&](Tx& outer) {
+      write(outer, prefix + "0");
+      static_cast<void>(transactions.execute_nested([&](Tx& first) {
+        write(first, prefix + "1");
+        static_cast<void>(transactions.execute_nested([&](Tx& second) {
+          write(second, prefix + "2");
+          static_cast<void>(transactions.execute_nested([&](Tx& third) {
+            write(third, prefix + "3");
+            if (level == 3) third.set_rollback_only();
+          }));
+          if (level == 2) second.set_rollback_only();
+        }));
+        if (level == 1) first.set_rollback_only();
+      }));
+      if (level == 0) outer.set_rollback_only();
+    });
+  };
+  EXPECT_TRUE(place_with_rollback_of(3, "A").committed());
+  EXPECT_TRUE(place_with_rollback_of(2, "B").committed());
+  EXPECT_TRUE(place_with_rollback_of(1, "C").committed());
+  EXPECT_TRUE(place_with_rollback_of(0, "D").rolled_back());
+  EXPECT_EQ(actions, (std::vector<std::string>{"A0", "A1", "A2", "B0", "B1", "C0"}));
+  EXPECT_EQ(shop.orders(), 6);
+  EXPECT_EQ(shop.messages("identifier IN ('A0', 'A1', 'A2', 'B0', 'B1', 'C0')"), 6);
+  EXPECT_EQ(shop.messages(), 6);
+}
+
 TEST_F(TransactionTemplateTest, execute_nested_belongs_inside_execute) {
   EXPECT_THROW(static_cast<void>(transactions.execute_nested([](Tx&) {})), std::logic_error);
 }
