@@ -7,7 +7,7 @@ namespace {
 
 TEST(EmbeddedConsole, peek_shows_the_messages_in_order_without_taking_them) {
   QueueFixture queue;
-  publish_many(*queue.open_publisher(), 5, "p");
+  publish_many(*queue.open_publisher(), "orders", 5, "p");
   const auto first = embedded::peek(queue.options, "orders", 0, 2);
   ASSERT_TRUE(first.ok()) << first.error().to_string();
   ASSERT_EQ(first->size(), 2U);
@@ -18,16 +18,16 @@ TEST(EmbeddedConsole, peek_shows_the_messages_in_order_without_taking_them) {
   ASSERT_EQ(rest->size(), 3U);
   EXPECT_EQ((*rest)[2].message.message_id, "p/t/4");
   const auto subscriber = queue.open_subscriber("points", "a");
-  EXPECT_EQ(receive(*subscriber, std::chrono::seconds(5)).size(), 5U);
+  EXPECT_EQ(receive_once(*subscriber, std::chrono::seconds(5)).size(), 5U);
 }
 
 TEST(EmbeddedConsole, topics_counts_messages_and_the_lag_of_each_group) {
   QueueFixture queue;
-  publish_many(*queue.open_publisher(), 6, "p");
+  publish_many(*queue.open_publisher(), "orders", 6, "p");
   const auto points = queue.open_subscriber("points", "a");
-  settle(*points, receive(*points, std::chrono::seconds(5)));
+  settle(*points, receive_once(*points, std::chrono::seconds(5)));
   const auto mail = queue.open_subscriber("mail", "a");
-  static_cast<void>(receive(*mail, std::chrono::seconds(5)));
+  static_cast<void>(receive_once(*mail, std::chrono::seconds(5)));
   const auto topics = embedded::topics(queue.options);
   ASSERT_TRUE(topics.ok()) << topics.error().to_string();
   ASSERT_EQ(topics->size(), 1U);
@@ -51,7 +51,7 @@ TEST(EmbeddedConsole, refuses_a_missing_queue_and_an_unknown_topic_with_a_hint) 
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().remedy, Remedy::fix_call);
   EXPECT_FALSE(missing.error().hint.empty());
-  publish_many(*queue.open_publisher(), 1, "p");
+  publish_many(*queue.open_publisher(), "orders", 1, "p");
   const auto unknown = embedded::peek(queue.options, "nothing", 0, 10);
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().remedy, Remedy::fix_call);

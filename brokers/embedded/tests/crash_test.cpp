@@ -76,7 +76,7 @@ TEST(EmbeddedCrash, B3_what_was_acked_survives_kill_of_the_publisher_and_nothing
   const auto subscriber = queue.open_subscriber("points", "a");
   std::set<std::string> stored;
   for (;;) {
-    const auto deliveries = receive(*subscriber, Millis(500));
+    const auto deliveries = receive_once(*subscriber, Millis(500));
     if (deliveries.empty()) break;
     for (const Delivery& delivery : deliveries) {
       EXPECT_EQ(delivery.body, "body of " + delivery.message_id);
@@ -92,7 +92,7 @@ TEST(EmbeddedCrash, B3_what_was_acked_survives_kill_of_the_publisher_and_nothing
 
 TEST(EmbeddedCrash, C5_every_message_reaches_the_group_through_kills_of_its_members) {
   QueueFixture queue;
-  publish_many(*queue.open_publisher(), 400, "k");
+  publish_many(*queue.open_publisher(), "orders", 400, "k");
   std::set<std::string> seen;
   std::size_t deliveries = 0;
   for (int round = 0; round < 4; ++round) {
@@ -110,7 +110,7 @@ TEST(EmbeddedCrash, C5_every_message_reaches_the_group_through_kills_of_its_memb
   const auto heir = queue.open_subscriber("points", "heir");
   const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (seen.size() < 400 && std::chrono::steady_clock::now() < until) {
-    const auto batch = receive(*heir, Millis(200));
+    const auto batch = receive_once(*heir, Millis(200));
     for (const Delivery& delivery : batch) seen.insert(delivery.message_id);
     deliveries += batch.size();
     settle(*heir, batch);
@@ -123,20 +123,20 @@ TEST(EmbeddedCrash, C5_every_message_reaches_the_group_through_kills_of_its_memb
 TEST(EmbeddedCrash, partitions_of_a_killed_member_are_taken_long_before_its_lease_ends) {
   QueueFixture queue;
   queue.options.lease_ttl = std::chrono::seconds(60);
-  publish_many(*queue.open_publisher(), 40, "d");
+  publish_many(*queue.open_publisher(), "orders", 40, "d");
   const auto heir = queue.open_subscriber("points", "heir");
   Worker worker("consume", queue.options.path, "points");
   std::set<std::string> seen;
   const auto collect = [&](Millis wait) {
-    for (const Delivery& delivery : receive(*heir, wait)) seen.insert(delivery.message_id);
+    for (const Delivery& delivery : receive_once(*heir, wait)) seen.insert(delivery.message_id);
   };
   // Until the worker has partitions of its own, which it needs a heartbeat of the heir for.
   const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(40);
   while (queue.number("SELECT COUNT(*) FROM cursor WHERE holder LIKE 'worker%'") < 2 &&
          std::chrono::steady_clock::now() < until) {
-    settle(*heir, receive(*heir, Millis(20)));
+    settle(*heir, receive_once(*heir, Millis(20)));
   }
-  publish_many(*queue.open_publisher(), 40, "e");
+  publish_many(*queue.open_publisher(), "orders", 40, "e");
   worker.kill();
   const Steady killed = std::chrono::steady_clock::now();
   while (queue.number("SELECT COUNT(*) FROM cursor WHERE holder LIKE 'worker%'") > 0 &&
@@ -148,15 +148,16 @@ TEST(EmbeddedCrash, partitions_of_a_killed_member_are_taken_long_before_its_leas
 
 TEST(EmbeddedCrash, E1_a_member_that_is_stopped_loses_its_partitions_and_settles_nothing_later) {
   QueueFixture queue;
-  publish_many(*queue.open_publisher(), 40, "s");
+  publish_many(*queue.open_publisher(), "orders", 40, "s");
   auto zombie = queue.open_subscriber("points", "zombie");
-  const auto old = receive(*zombie, std::chrono::seconds(5));
+  const auto old = receive_once(*zombie, std::chrono::seconds(5));
   ASSERT_EQ(old.size(), 40U);
   const auto heir = queue.open_subscriber("points", "heir");
   std::set<std::string> seen;
   const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (seen.size() < 40 && std::chrono::steady_clock::now() < until) {
-    for (const Delivery& delivery : receive(*heir, Millis(100))) seen.insert(delivery.message_id);
+    for (const Delivery& delivery : receive_once(*heir, Millis(100)))
+      seen.insert(delivery.message_id);
   }
   ASSERT_EQ(seen.size(), 40U);
   // The zombie wakes up and settles what others own now: the fence keeps the cursor in its place.

@@ -31,7 +31,7 @@ TEST(EmbeddedLogFile, leaves_a_foreign_database_as_it_is) {
 
 TEST(EmbeddedLogFile, refuses_the_version_of_another_program) {
   QueueFixture queue;
-  publish_many(*queue.open_publisher(), 1, "v");
+  publish_many(*queue.open_publisher(), "orders", 1, "v");
   queue.execute("PRAGMA user_version = 7");
   const auto publisher = embedded::open_publisher(queue.options);
   ASSERT_FALSE(publisher.ok());

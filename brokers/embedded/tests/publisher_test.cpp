@@ -25,11 +25,11 @@ TEST(EmbeddedPublisher, is_unreachable_while_another_process_holds_the_file_and_
   const auto publisher = queue.open_publisher();
   const Db other = open_database(queue.options.path);
   ASSERT_EQ(sqlite3_exec(other.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  const Answer busy = publish_one(*publisher, message(1, "a/t/1"));
+  const Answer busy = publish_one(*publisher, message(1, "orders", "a/t/1"));
   EXPECT_EQ(busy.result, PublishResult::unreachable) << busy.reason;
   EXPECT_FALSE(busy.reason.empty());
   ASSERT_EQ(sqlite3_exec(other.get(), "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
-  EXPECT_EQ(publish_one(*publisher, message(2, "a/t/1")).result, PublishResult::acked);
+  EXPECT_EQ(publish_one(*publisher, message(2, "orders", "a/t/1")).result, PublishResult::acked);
   EXPECT_EQ(queue.number("SELECT COUNT(*) FROM log"), 1);
 }
 
@@ -39,7 +39,7 @@ TEST(EmbeddedPublisher, waits_for_a_writer_that_is_soon_done) {
   const Db other = open_database(queue.options.path);
   ASSERT_EQ(sqlite3_exec(other.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
   std::thread writer([&] { sqlite3_exec(other.get(), "COMMIT", nullptr, nullptr, nullptr); });
-  EXPECT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::acked);
+  EXPECT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result, PublishResult::acked);
   writer.join();
 }
 
@@ -48,14 +48,14 @@ TEST(EmbeddedPublisher, is_unreachable_on_a_full_disk_and_writes_nothing) {
   FaultyDisk disk;
   {
     const auto publisher = queue.open_publisher();
-    ASSERT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::acked);
+    ASSERT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result, PublishResult::acked);
     disk.set(DiskFault::full);
-    const Answer full = publish_one(*publisher, message(2, "a/t/2"));
+    const Answer full = publish_one(*publisher, message(2, "orders", "a/t/2"));
     EXPECT_EQ(full.result, PublishResult::unreachable) << full.reason;
     EXPECT_NE(full.reason.find("space"), std::string::npos) << full.reason;
     disk.set(DiskFault::none);
     EXPECT_EQ(queue.number("SELECT COUNT(*) FROM log"), 1);
-    EXPECT_EQ(publish_one(*publisher, message(3, "a/t/3")).result, PublishResult::acked);
+    EXPECT_EQ(publish_one(*publisher, message(3, "orders", "a/t/3")).result, PublishResult::acked);
     EXPECT_EQ(queue.number("SELECT COUNT(*) FROM log"), 2);
   }
 }
@@ -65,12 +65,12 @@ TEST(EmbeddedPublisher, does_not_know_what_a_failed_sync_left_behind) {
   FaultyDisk disk;
   {
     const auto publisher = queue.open_publisher();
-    ASSERT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::acked);
+    ASSERT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result, PublishResult::acked);
     disk.set(DiskFault::sync_fails);
-    const Answer failed = publish_one(*publisher, message(2, "a/t/2"));
+    const Answer failed = publish_one(*publisher, message(2, "orders", "a/t/2"));
     EXPECT_EQ(failed.result, PublishResult::unknown) << failed.reason;
     disk.set(DiskFault::none);
-    EXPECT_EQ(publish_one(*publisher, message(3, "a/t/2")).result, PublishResult::acked);
+    EXPECT_EQ(publish_one(*publisher, message(3, "orders", "a/t/2")).result, PublishResult::acked);
   }
 }
 
@@ -78,9 +78,10 @@ TEST(EmbeddedPublisher, topics_that_may_not_be_created_are_destination_down) {
   QueueFixture queue;
   queue.options.create_topics = false;
   const auto publisher = queue.open_publisher();
-  EXPECT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::destination_down);
+  EXPECT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result,
+            PublishResult::destination_down);
   QueueFixture other;
-  Outgoing unnamed = message(1, "a/t/1");
+  Outgoing unnamed = message(1, "orders", "a/t/1");
   unnamed.destination = "";
   EXPECT_EQ(publish_one(*other.open_publisher(), unnamed).result, PublishResult::destination_down);
 }
@@ -90,9 +91,10 @@ TEST(EmbeddedPublisher, a_topic_created_in_a_failed_transaction_is_created_again
   FaultyDisk disk;
   const auto publisher = queue.open_publisher();
   disk.set(DiskFault::full);
-  EXPECT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::unreachable);
+  EXPECT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result,
+            PublishResult::unreachable);
   disk.set(DiskFault::none);
-  EXPECT_EQ(publish_one(*publisher, message(2, "a/t/1")).result, PublishResult::acked);
+  EXPECT_EQ(publish_one(*publisher, message(2, "orders", "a/t/1")).result, PublishResult::acked);
   const auto found = embedded::peek(queue.options, "orders", 0, 10);
   ASSERT_TRUE(found.ok()) << found.error().to_string();
   EXPECT_EQ(found->size(), 1U);
@@ -102,8 +104,9 @@ TEST(EmbeddedPublisher, rejects_ids_that_no_consumer_could_keep) {
   QueueFixture queue;
   const auto publisher = queue.open_publisher();
   const std::string too_long(769, 'i');
-  EXPECT_EQ(publish_one(*publisher, message(1, too_long)).result, PublishResult::rejected);
-  EXPECT_EQ(publish_one(*publisher, message(2, {})).result, PublishResult::rejected);
+  EXPECT_EQ(publish_one(*publisher, message(1, "orders", too_long)).result,
+            PublishResult::rejected);
+  EXPECT_EQ(publish_one(*publisher, message(2, "orders", {})).result, PublishResult::rejected);
 }
 
 TEST(EmbeddedPublisher, close_keeps_its_deadline_with_a_busy_file) {
@@ -112,7 +115,7 @@ TEST(EmbeddedPublisher, close_keeps_its_deadline_with_a_busy_file) {
   const auto publisher = queue.open_publisher();
   const Db other = open_database(queue.options.path);
   ASSERT_EQ(sqlite3_exec(other.get(), "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  const Outgoing outgoing = message(1, "a/t/1");
+  const Outgoing outgoing = message(1, "orders", "a/t/1");
   ASSERT_EQ(publisher->submit({&outgoing, 1}), 1U);
   OutcomeBook book;
   const Steady started = std::chrono::steady_clock::now();
@@ -124,13 +127,13 @@ TEST(EmbeddedPublisher, close_keeps_its_deadline_with_a_busy_file) {
 TEST(EmbeddedPublisher, opens_a_file_that_was_wiped_anew) {
   QueueFixture queue;
   const auto publisher = queue.open_publisher();
-  ASSERT_EQ(publish_one(*publisher, message(1, "a/t/1")).result, PublishResult::acked);
+  ASSERT_EQ(publish_one(*publisher, message(1, "orders", "a/t/1")).result, PublishResult::acked);
   for (const char* suffix : {"", "-wal", "-shm"}) {
     std::filesystem::remove(queue.options.path + suffix);
   }
-  EXPECT_EQ(publish_one(*publisher, message(2, "a/t/2")).result, PublishResult::acked);
+  EXPECT_EQ(publish_one(*publisher, message(2, "orders", "a/t/2")).result, PublishResult::acked);
   const auto subscriber = queue.open_subscriber("points", "a");
-  EXPECT_EQ(ids_of(receive(*subscriber, std::chrono::seconds(10))),
+  EXPECT_EQ(ids_of(receive_once(*subscriber, std::chrono::seconds(10))),
             std::vector<std::string>{"a/t/2"});
 }
 
@@ -141,7 +144,7 @@ TEST(EmbeddedPublisher, a_file_replaced_by_something_else_is_destination_down) {
     std::filesystem::remove(queue.options.path + suffix);
   }
   std::ofstream(queue.options.path) << std::string(2000, '#');
-  const Answer answer = publish_one(*publisher, message(1, "a/t/1"));
+  const Answer answer = publish_one(*publisher, message(1, "orders", "a/t/1"));
   EXPECT_EQ(answer.result, PublishResult::destination_down) << answer.reason;
 }
 
@@ -150,9 +153,9 @@ TEST(EmbeddedPublisher, deletes_what_is_over_the_retention_and_keeps_the_rest) {
   queue.options.clean_up_interval = Millis(1);
   {
     const auto publisher = queue.open_publisher();
-    publish_many(*publisher, 3000, "old");
+    publish_many(*publisher, "orders", 3000, "old");
     queue.execute("UPDATE log SET published_at = published_at - 169 * 3600000000");
-    publish_many(*publisher, 10, "new");
+    publish_many(*publisher, "orders", 10, "new");
     OutcomeBook nothing;
     const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (queue.number("SELECT COUNT(*) FROM log") > 10 &&
@@ -163,7 +166,7 @@ TEST(EmbeddedPublisher, deletes_what_is_over_the_retention_and_keeps_the_rest) {
   }
   EXPECT_EQ(queue.number("SELECT COUNT(*) FROM log"), 10);
   const auto subscriber = queue.open_subscriber("points", "a");
-  EXPECT_EQ(ids_of(receive(*subscriber, std::chrono::seconds(10))).at(0).substr(0, 3), "new");
+  EXPECT_EQ(ids_of(receive_once(*subscriber, std::chrono::seconds(10))).at(0).substr(0, 3), "new");
 }
 
 }  // namespace

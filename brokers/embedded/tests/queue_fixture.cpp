@@ -70,18 +70,6 @@ std::int64_t QueueFixture::number(const std::string& sql) {
   return first;
 }
 
-Outgoing message(std::uint64_t token, const std::string& id, const std::string& body,
-                 const std::string& key) {
-  Outgoing outgoing;
-  outgoing.token = token;
-  outgoing.destination = "orders";
-  outgoing.message_id = id;
-  outgoing.message_type = "t";
-  outgoing.key = key;
-  outgoing.body = body;
-  return outgoing;
-}
-
 void poll_for(Publisher& publisher, OutcomeBook& book, std::size_t count) {
   const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (book.count < count && std::chrono::steady_clock::now() < until) {
@@ -89,56 +77,10 @@ void poll_for(Publisher& publisher, OutcomeBook& book, std::size_t count) {
   }
 }
 
-Answer publish_one(Publisher& publisher, const Outgoing& outgoing) {
-  struct Keep final : OutcomeSink {
-    void on_outcome(const PublishOutcome& outcome) override {
-      answer = {outcome.result, std::string(outcome.reason)};
-      ++count;
-    }
-    Answer answer;
-    int count = 0;
-  } keep;
-  if (publisher.submit({&outgoing, 1}) != 1) throw std::runtime_error("not accepted");
-  const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (keep.count == 0 && std::chrono::steady_clock::now() < until) publisher.poll(until, keep);
-  if (keep.count != 1) throw std::runtime_error("not exactly one outcome");
-  return keep.answer;
-}
-
-void publish_many(Publisher& publisher, std::size_t count, const std::string& prefix,
-                  std::size_t keys) {
-  std::vector<std::string> ids;
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < count; ++i) {
-    ids.push_back(prefix + "/t/" + std::to_string(i));
-    names.push_back("k" + std::to_string(i % keys));
-  }
-  std::size_t submitted = 0;
-  OutcomeBook book;
-  while (submitted < count) {
-    std::vector<Outgoing> batch;
-    for (std::size_t i = submitted; i < count && batch.size() < 1000; ++i) {
-      batch.push_back(message(i, ids[i], ids[i], names[i]));
-    }
-    submitted += publisher.submit(batch);
-    poll_for(publisher, book, submitted);
-  }
-  for (const auto& [token, results] : book.outcomes) {
-    if (results != std::vector{PublishResult::acked}) throw std::runtime_error("not acked");
-  }
-  if (book.outcomes.size() != count) throw std::runtime_error("outcomes are missing");
-}
-
-std::vector<Delivery> receive(Subscriber& subscriber, Millis wait, std::size_t at_most) {
+std::vector<Delivery> receive_once(Subscriber& subscriber, Millis wait, std::size_t at_most) {
   std::vector<Delivery> deliveries;
   must(subscriber.receive(std::chrono::steady_clock::now() + wait, at_most, deliveries));
   return deliveries;
-}
-
-void settle(Subscriber& subscriber, const std::vector<Delivery>& deliveries, Settle how) {
-  std::vector<std::uint64_t> tokens;
-  for (const Delivery& delivery : deliveries) tokens.push_back(delivery.token);
-  must(subscriber.settle(tokens, how));
 }
 
 }  // namespace waybill::testing

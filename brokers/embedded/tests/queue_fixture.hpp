@@ -8,6 +8,7 @@
 
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/testing/broker_conformance.hpp"
+#include "waybill/testing/broker_driver.hpp"
 
 namespace waybill::testing {
 
@@ -35,28 +36,11 @@ class QueueFixture final : public BrokerFixture {
   std::vector<std::unique_ptr<Subscriber>> crashed_;
 };
 
-// One message in flight with the tests' usual fields. The texts must outlive it.
-[[nodiscard]] Outgoing message(std::uint64_t token, const std::string& id,
-                               const std::string& body = {}, const std::string& key = {});
-
 // Polls until `count` outcomes came, or 10 s are over.
 void poll_for(Publisher& publisher, OutcomeBook& book, std::size_t count);
 
-// Publishes one message; answers its outcome and reason.
-struct Answer {
-  PublishResult result = PublishResult::unknown;
-  std::string reason;
-};
-[[nodiscard]] Answer publish_one(Publisher& publisher, const Outgoing& outgoing);
-
-// Publishes `count` messages "<prefix>/t/<i>" with `keys` keys; all must be acked.
-void publish_many(Publisher& publisher, std::size_t count, const std::string& prefix,
-                  std::size_t keys = 8);
-
 // One receive() of at most `wait`; throws on an error.
-[[nodiscard]] std::vector<Delivery> receive(Subscriber& subscriber, Millis wait,
-                                            std::size_t at_most = 1000);
-void settle(Subscriber& subscriber, const std::vector<Delivery>& deliveries,
-            Settle how = Settle::ack);
+[[nodiscard]] std::vector<Delivery> receive_once(Subscriber& subscriber, Millis wait,
+                                                 std::size_t at_most = 1000);
 
 }  // namespace waybill::testing
