@@ -292,6 +292,7 @@ void Runner::Shell::snapshot() {
   }
   const std::lock_guard lock(mutex_);
   engine_stats_ = engine_.stats();
+  engine_stats_.in_flight += unanswered_;
   destination_stats_ = std::move(destinations);
   holder_seen_ = lease_seen_.holder;
 }

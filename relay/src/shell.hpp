@@ -120,6 +120,7 @@ class Runner::Shell {
   std::uint64_t fence_told_ = 0;
   bool leader_told_ = false;
   bool closing_ = false;
+  std::uint64_t unanswered_ = 0;  // publishes whose answer did not come before they were closed
 
   // Of this round: what the events point into, and what the engine wants.
   std::vector<Event> events_;

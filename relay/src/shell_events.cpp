@@ -55,6 +55,7 @@ void Runner::Shell::translate(PublishAnswer& answer) {
   }
   events_.emplace_back(Published{answer.id, *answer.result, answer.retry_after});
   if (*answer.result == PublishResult::acked) return;
+  if (closing_ && *answer.result == PublishResult::unknown) ++unanswered_;
   const auto found = payloads_.find(answer.id);
   if (found == payloads_.end()) return;
   free_content(answer.id);

@@ -289,6 +289,7 @@ TEST_F(RunnerTest, stop_does_not_wait_longer_than_told_for_a_hanging_broker) {
   runner.stop(Millis(300));
   EXPECT_LT(clock_.now() - before, std::chrono::seconds(2));
   EXPECT_EQ(store_.count(MessageState::INIT), 10U);
+  EXPECT_EQ(runner.stats().in_flight, 10U) << "nothing was flushed";
   EXPECT_EQ(store_.lease_view().holder, "");
 }
 

@@ -79,7 +79,11 @@ bool is_kafka_url(std::string_view url) {
 }
 
 Result<std::string> parse_queue_url(std::string_view url) {
-  if (is_kafka_url(url)) return std::string(url);
+  if (is_kafka_url(url)) {
+    if (url.find('@') == std::string_view::npos) return std::string(url);
+    return malformed("the queue URL holds credentials",
+                     "write user, and password_file or password_env, in [destinations.NAME]");
+  }
   return parse_file_url(url, "queue", "queue URL", ", kafka://host:port");
 }
 

@@ -15,7 +15,7 @@ namespace waybill::cli {
 namespace {
 
 using Names = std::vector<std::string>;
-using Step = Status (*)(const BrokerOptions&, std::string_view);
+using Step = Status (*)(const Broker&);
 
 // What became of one destination.
 struct Finding {
@@ -25,22 +25,16 @@ struct Finding {
   std::string hint;
 };
 
-// Of every route, each once.
+// Of every route.
 Result<Names> routed(const Config& config) {
   Result<Console> console = open_console(config);
   if (!console) return console.error();
-  const Result<std::vector<Route>> routes = console->session->routes();
-  if (!routes) return routes.error();
-  Names names;
-  for (const Route& route : *routes) names.push_back(route.destination);
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
+  return routed_destinations(*console->session);
 }
 
 Finding look_at(const Config& config, const std::string& destination, Step step) {
-  const Result<BrokerOptions> broker = broker_options(config, destination);
-  const Status status = broker ? step(*broker, destination) : Status(broker.error());
+  const Result<Broker> broker = broker_of(config, destination);
+  const Status status = broker ? step(*broker) : Status(broker.error());
   if (status) return {destination, "ready", "", ""};
   const Error& error = status.error();
   return {destination, error.remedy == Remedy::fix_call ? "not_ready" : "unavailable", error.text,

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "address.hpp"
+#include "destination_tables.hpp"
 #include "duration.hpp"
 #include "settings.hpp"
 #include "text_file.hpp"
@@ -16,7 +16,6 @@ namespace waybill::cli {
 namespace {
 
 constexpr const char* kConfigFileDefault = "waybill.toml";
-constexpr std::size_t kDestinationsMax = 1000;
 
 std::vector<std::string> section_names() {
   std::vector<std::string> names;
@@ -69,6 +68,7 @@ void apply_section(const toml::table& table, std::string_view section, TomlReade
   for (const Setting& setting : settings()) {
     const toml::node* node = setting.section == section ? table.get(setting.key) : nullptr;
     if (node == nullptr) continue;
+    if (section == "destinations" && node->is_table()) continue;  // read as one of them
     const std::string name = dotted(section, setting.key);
     const std::optional<std::string> value = as_text(*node, setting.kind);
     if (!value) {
@@ -81,41 +81,6 @@ void apply_section(const toml::table& table, std::string_view section, TomlReade
       reader.complain(node->source(), name, status.error().text, status.error().hint);
     }
     config.origins[name] = reader.place(node->source());
-  }
-}
-
-// `[destinations.NAME] url = …`; "default" as a string is an ordinary setting.
-void apply_destinations(const toml::table& table, TomlReader& reader, Config& config) {
-  const std::string known[] = {"url"};
-  for (const auto& [key, node] : table) {
-    if (key.str() == "default" && !node.is_table()) continue;
-    const std::string name = dotted("destinations", key.str());
-    const toml::table* destination = node.as_table();
-    if (destination == nullptr) {
-      reader.complain(node.source(), name,
-                      fmt::format("must be a table with a url, not {}", type_in_words(node)),
-                      fmt::format("write [{}] url = \"queue:///absolute/path\"", name));
-      continue;
-    }
-    reader.check_keys(*destination, name, known);
-    const std::optional<std::string> url = reader.text(*destination, name, "url");
-    if (!url) {
-      if (destination->get("url") == nullptr) {
-        reader.complain(node.source(), name, "has no url", "write url = \"queue:///…\"");
-      }
-      continue;
-    }
-    if (const Result<std::string> path = parse_queue_url(*url); !path) {
-      reader.complain(destination->get("url")->source(), name + ".url", path.error().text,
-                      path.error().hint);
-      continue;
-    }
-    if (config.destinations.urls.size() >= kDestinationsMax) {
-      reader.complain(node.source(), name,
-                      fmt::format("more than {} destinations", kDestinationsMax));
-      return;
-    }
-    config.destinations.urls[std::string(key.str())] = *url;
   }
 }
 
@@ -147,6 +112,19 @@ Status check_together(const Config& config) {
 
 Error named(std::string_view name, const Error& error) {
   return {error.remedy, fmt::format("{}: {}", name, error.text), error.hint};
+}
+
+// Every path that the file may give relative to its own folder.
+std::vector<std::string*> paths_of(Config& config) {
+  std::vector<std::string*> paths = {&config.confirm.keys_file, &config.confirm.tls_certificate,
+                                     &config.confirm.tls_key};
+  const auto add = [&](Config::Destination& destination) {
+    paths.insert(paths.end(), {&destination.password_file, &destination.ca_file,
+                               &destination.certificate_file, &destination.key_file});
+  };
+  add(config.destinations.fallback);
+  for (auto& [name, destination] : config.destinations.named) add(destination);
+  return paths;
 }
 
 // The file to read: named ones must exist, the default one may be absent.
@@ -198,7 +176,7 @@ Status apply_config_text(std::string_view text, const std::string& file_name, Co
     }
     apply_section(*table, section, reader, config);
     if (section == "destinations") {
-      apply_destinations(*table, reader, config);
+      read_destinations(*table, reader, config.destinations);
     } else {
       reader.check_keys(*table, section, keys_of(section));
     }
@@ -215,8 +193,7 @@ Result<Config> load_config(const std::string& file, const Environment& environme
     if (const Status status = apply_config_text(*text, *chosen, config); !status) {
       return status.error();
     }
-    for (std::string* path :
-         {&config.confirm.keys_file, &config.confirm.tls_certificate, &config.confirm.tls_key}) {
+    for (std::string* path : paths_of(config)) {
       if (path->empty() || std::filesystem::path(*path).is_absolute()) continue;
       *path = (std::filesystem::path(*chosen).parent_path() / *path).lexically_normal().string();
     }

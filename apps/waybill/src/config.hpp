@@ -23,9 +23,22 @@ struct Config {
     std::string table = "local_message";
     std::optional<Millis> busy_timeout;
   };
+  // A broker and how it is reached. Relative paths are taken from the configuration file's folder.
+  struct Destination {
+    std::string url;    // queue:///absolute/path or kafka://…; empty = not set
+    std::string topic;  // its name at the broker; empty = the destination's own
+    std::string user;   // with one of the next two
+    std::string password_file;
+    std::string password_env;  // name of an environment variable
+    bool tls = false;          // also with any of the next three
+    std::string ca_file;
+    std::string certificate_file;
+    std::string key_file;
+    std::string sasl_mechanism;  // empty = the library's default
+  };
   struct Destinations {
-    std::string fallback;                     // queue URL of every name without its own; may be ""
-    std::map<std::string, std::string> urls;  // queue URL by the destination's name in the route
+    Destination fallback;                      // of every name without its own
+    std::map<std::string, Destination> named;  // by the destination's name in the route
   };
   struct Relay {
     std::string holder;  // empty = host name and process id
@@ -44,7 +57,7 @@ struct Config {
   };
   struct Confirm {
     std::string listen;           // "127.0.0.1:8081"; empty = no endpoint
-    std::string keys_file;        // relative paths are taken from the configuration file's folder
+    std::string keys_file;        // relative paths as in Destination
     std::string tls_certificate;  // PEM files, both or none; relative paths as keys_file
     std::string tls_key;
     bool allow_remote = false;

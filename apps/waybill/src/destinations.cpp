@@ -2,45 +2,132 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "address.hpp"
 #include "connections.hpp"
+#include "text_file.hpp"
 
 namespace waybill::cli {
 namespace {
 
-Result<std::string> queue_url(const Config& config, std::string_view destination) {
-  const auto own = config.destinations.urls.find(std::string(destination));
-  const std::string& url =
-      own != config.destinations.urls.end() ? own->second : config.destinations.fallback;
-  if (!url.empty()) return url;
+// Publishes to `topic`, whatever the destination is called in the routes.
+class PublisherTo final : public Publisher {
+ public:
+  PublisherTo(std::string topic, std::unique_ptr<Publisher> inner)
+      : topic_(std::move(topic)), inner_(std::move(inner)) {}
+
+  [[nodiscard]] PublisherTraits traits() const override { return inner_->traits(); }
+  [[nodiscard]] std::size_t submit(std::span<const Outgoing> messages) override {
+    renamed_.assign(messages.begin(), messages.end());
+    for (Outgoing& message : renamed_) message.destination = topic_;
+    return inner_->submit(renamed_);
+  }
+  void poll(Steady until, OutcomeSink& sink) override { inner_->poll(until, sink); }
+  void wake() noexcept override { inner_->wake(); }
+  void close(Steady deadline, OutcomeSink& sink) override { inner_->close(deadline, sink); }
+
+ private:
+  const std::string topic_;
+  const std::unique_ptr<Publisher> inner_;
+  std::vector<Outgoing> renamed_;
+};
+
+Result<Config::Destination> configured(const Config& config, std::string_view destination) {
+  const auto own = config.destinations.named.find(std::string(destination));
+  if (own != config.destinations.named.end()) return own->second;
+  if (!config.destinations.fallback.url.empty()) return config.destinations.fallback;
   return Error{Remedy::fix_call, fmt::format("destination '{}' has no address", destination),
                fmt::format("write [destinations.\"{}\"] url = \"queue:///absolute/path\", "
                            "or a default in [destinations]",
                            destination)};
 }
 
+// Without the line's end of a file.
+Result<std::string> password_of(const Config::Destination& destination) {
+  if (!destination.password_env.empty()) {
+    const char* const value = std::getenv(destination.password_env.c_str());
+    if (value != nullptr && *value != '\0') return std::string(value);
+    return Error{Remedy::fix_call,
+                 fmt::format("environment variable {} is not set", destination.password_env),
+                 fmt::format("it must hold the password of '{}'", destination.user)};
+  }
+  Result<std::string> text = read_text_file(destination.password_file);
+  if (!text) return text;
+  while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+  if (!text->empty()) return text;
+  return Error{Remedy::fix_call, fmt::format("{} is empty", destination.password_file),
+               fmt::format("it must hold the password of '{}'", destination.user)};
+}
+
+Result<kafka::Options> kafka_options(const Config& config, const Config::Destination& destination) {
+  kafka::Options options;
+  options.brokers = destination.url;
+  if (config.relay.window) options.window_max = static_cast<std::uint32_t>(*config.relay.window);
+  if (destination.tls || !destination.ca_file.empty() || !destination.certificate_file.empty()) {
+    options.tls =
+        kafka::Tls{destination.ca_file, destination.certificate_file, destination.key_file};
+  }
+  if (destination.user.empty()) return options;
+  Result<std::string> password = password_of(destination);
+  if (!password) return password.error();
+  options.sasl.emplace();
+  options.sasl->user = destination.user;
+  options.sasl->password = std::move(*password);
+  if (!destination.sasl_mechanism.empty()) options.sasl->mechanism = destination.sasl_mechanism;
+  return options;
+}
+
 }  // namespace
 
-Result<BrokerOptions> broker_options(const Config& config, std::string_view destination) {
-  const Result<std::string> url = queue_url(config, destination);
-  if (!url) return url.error();
-  const Result<std::string> address = parse_queue_url(*url);
+Result<Broker> broker_of(const Config& config, std::string_view destination) {
+  const Result<Config::Destination> found = configured(config, destination);
+  if (!found) return found.error();
+  const Result<std::string> address = parse_queue_url(found->url);
   if (!address) return address.error();
-  if (is_kafka_url(*url)) {
-    kafka::Options options;
-    options.brokers = *address;
-    if (config.relay.window) options.window_max = static_cast<std::uint32_t>(*config.relay.window);
-    return BrokerOptions(options);
+  Broker broker;
+  broker.topic = found->topic.empty() ? destination : found->topic;
+  if (is_kafka_url(found->url)) {
+    Result<kafka::Options> options = kafka_options(config, *found);
+    if (!options) return options.error();
+    broker.options = std::move(*options);
+  } else {
+    embedded::Options options;
+    options.path = *address;
+    broker.options = options;
   }
-  embedded::Options options;
-  options.path = *address;
-  return BrokerOptions(options);
+  return broker;
+}
+
+Status check_destinations(const Config& config) {
+  std::vector<std::string> names;
+  if (!config.destinations.fallback.url.empty()) names.emplace_back("default");
+  for (const auto& [name, destination] : config.destinations.named) names.push_back(name);
+  for (const std::string& name : names) {
+    if (const Result<Broker> broker = broker_of(config, name); !broker) {
+      return Error{broker.error().remedy,
+                   fmt::format("destinations.{}: {}", name, broker.error().text),
+                   broker.error().hint};
+    }
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> routed_destinations(ConsoleSession& session) {
+  const Result<std::vector<Route>> routes = session.routes();
+  if (!routes) return routes.error();
+  std::vector<std::string> names;
+  for (const Route& route : *routes) names.push_back(route.destination);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
 }
 
 Result<embedded::Options> existing_queue(const Config& config, std::string_view destination) {
-  const Result<BrokerOptions> broker = broker_options(config, destination);
+  const Result<Broker> broker = broker_of(config, destination);
   if (!broker) return broker.error();
-  const auto* queue = std::get_if<embedded::Options>(&*broker);
+  const auto* queue = std::get_if<embedded::Options>(&broker->options);
   if (queue == nullptr) {
     return Error{Remedy::fix_call,
                  fmt::format("destination '{}' is no embedded queue", destination),
@@ -53,22 +140,26 @@ Result<embedded::Options> existing_queue(const Config& config, std::string_view 
 
 OpenPublisher publishers_of(const Config& config) {
   return [config](std::string_view destination) -> Result<std::unique_ptr<Publisher>> {
-    const Result<BrokerOptions> broker = broker_options(config, destination);
+    Result<Broker> broker = broker_of(config, destination);
     if (!broker) return broker.error();
-    return std::visit([](const auto& own) { return open_publisher(own); }, *broker);
+    auto publisher =
+        std::visit([](const auto& own) { return open_publisher(own); }, broker->options);
+    if (!publisher || broker->topic == destination) return publisher;
+    return std::unique_ptr<Publisher>(
+        std::make_unique<PublisherTo>(std::move(broker->topic), std::move(*publisher)));
   };
 }
 
-Status check_topology(const BrokerOptions& broker, std::string_view destination) {
-  const auto* cluster = std::get_if<kafka::Options>(&broker);
+Status check_topology(const Broker& broker) {
+  const auto* cluster = std::get_if<kafka::Options>(&broker.options);
   if (cluster == nullptr) return {};
-  return kafka::check_topology(*cluster, {.topic = std::string(destination)});
+  return kafka::check_topology(*cluster, {.topic = broker.topic});
 }
 
-Status apply_topology(const BrokerOptions& broker, std::string_view destination) {
-  const auto* cluster = std::get_if<kafka::Options>(&broker);
+Status apply_topology(const Broker& broker) {
+  const auto* cluster = std::get_if<kafka::Options>(&broker.options);
   if (cluster == nullptr) return {};
-  return kafka::apply_topology(*cluster, {.topic = std::string(destination)});
+  return kafka::apply_topology(*cluster, {.topic = broker.topic});
 }
 
 }  // namespace waybill::cli

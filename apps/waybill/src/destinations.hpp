@@ -5,11 +5,13 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/brokers/kafka.hpp"
 #include "waybill/error.hpp"
+#include "waybill/message_store.hpp"
 #include "waybill/publisher.hpp"
 
 namespace waybill::cli {
@@ -17,21 +19,32 @@ namespace waybill::cli {
 // How a broker is reached, of whichever kind.
 using BrokerOptions = std::variant<embedded::Options, kafka::Options>;
 
-// **Errors**: fix_call when nothing is configured for the destination.
-[[nodiscard]] Result<BrokerOptions> broker_options(const Config& config,
-                                                   std::string_view destination);
+struct Broker {
+  BrokerOptions options;
+  std::string topic;  // the destination's name there
+};
+
+// Reads the password's file or variable, if there is one.
+// **Errors**: fix_call when nothing is configured for the destination, or it has no password.
+[[nodiscard]] Result<Broker> broker_of(const Config& config, std::string_view destination);
+
+// Whether every configured destination has what broker_of reads. **Errors**: as broker_of.
+[[nodiscard]] Status check_destinations(const Config& config);
+
+// Where the routes lead, each once.
+[[nodiscard]] Result<std::vector<std::string>> routed_destinations(ConsoleSession& session);
 
 // The embedded queue behind a destination, whose file must be there since looking creates nothing.
-// **Errors**: as broker_options; fix_call for another kind of broker, or without the file.
+// **Errors**: as broker_of; fix_call for another kind of broker, or without the file.
 [[nodiscard]] Result<embedded::Options> existing_queue(const Config& config,
                                                        std::string_view destination);
 
-// Opens publishers as the configuration maps destinations to addresses. Copies what it needs.
+// Opens publishers as the configuration maps destinations to brokers. Copies what it needs.
 [[nodiscard]] OpenPublisher publishers_of(const Config& config);
 
 // Whether what a destination needs is there at its broker, and creating that. An embedded queue
 // needs nothing. **Errors**: retry when no broker answers, fix_call with what is missing.
-[[nodiscard]] Status check_topology(const BrokerOptions& broker, std::string_view destination);
-[[nodiscard]] Status apply_topology(const BrokerOptions& broker, std::string_view destination);
+[[nodiscard]] Status check_topology(const Broker& broker);
+[[nodiscard]] Status apply_topology(const Broker& broker);
 
 }  // namespace waybill::cli

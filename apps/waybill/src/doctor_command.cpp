@@ -8,7 +8,6 @@
 #include <memory>
 #include <set>
 
-#include "address.hpp"
 #include "commands.hpp"
 #include "connections.hpp"
 #include "destinations.hpp"
@@ -87,9 +86,9 @@ Result<Findings> examine_table(const DoctorFlags& flags, const Config& config) {
 }
 
 Result<Findings> examine_queue(const DoctorFlags& flags, const Config& config) {
-  const Result<BrokerOptions> broker = broker_options(config, "default");
+  const Result<Broker> broker = broker_of(config, "default");
   if (!broker) return broker.error();
-  const auto* const options = std::get_if<embedded::Options>(&*broker);
+  const auto* const options = std::get_if<embedded::Options>(&broker->options);
   if (options == nullptr) return Findings{};  // has tools of its own
   if (is_missing(options->path)) {
     return Findings{{"queue_missing", false, fmt::format("no such file: {}", options->path),
@@ -159,7 +158,7 @@ Result<int> run(DoctorFlags flags, const Config& config, Output& output) {
     if (!table) return table.error();
     append(*findings, std::move(*table));
   }
-  if (!config.destinations.fallback.empty()) {
+  if (!config.destinations.fallback.url.empty()) {
     Result<Findings> queue = examine_queue(flags, config);
     if (!queue) return queue.error();
     append(*findings, std::move(*queue));

@@ -18,7 +18,7 @@ constexpr std::uint32_t kLimitMax = 1000;
 
 // The queue that the command was asked about.
 Result<embedded::Options> named_queue(const Config& config) {
-  if (config.destinations.fallback.empty()) {
+  if (config.destinations.fallback.url.empty()) {
     return Error{Remedy::fix_call, "no queue is named",
                  "give --queue queue:///absolute/path, set WAYBILL_QUEUE, or write default in "
                  "[destinations]"};

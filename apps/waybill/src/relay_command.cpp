@@ -16,6 +16,7 @@
 #include "duration.hpp"
 #include "exit_code.hpp"
 #include "program_log.hpp"
+#include "topology_look.hpp"
 #include "waybill/relay/runner.hpp"
 
 namespace waybill::cli {
@@ -73,6 +74,7 @@ relay::RunnerOptions runner_options(const Config& config, LogSink log) {
 }
 
 Result<int> run_once(const Config& config, Output& output) {
+  if (const Status status = check_destinations(config); !status) return status.error();
   const Result<std::unique_ptr<MessageStore>> store = open_store(config);
   if (!store) return store.error();
   const SteadyClock clock;
@@ -146,11 +148,13 @@ int conclude(const relay::RunnerStats& stats, Output& output, const LogSink& log
 Result<int> run_until_stopped(const Config& config, Output& output) {
   const SteeringSignals signals;
   const LogSink log = make_program_log(config.log.level);
+  if (const Status status = check_destinations(config); !status) return status.error();
   const Result<std::unique_ptr<MessageStore>> store = open_store(config);
   if (!store) return store.error();
   const Result<std::unique_ptr<ConfirmService>> confirmations =
       start_confirmations(config, **store, log);
   if (!confirmations) return confirmations.error();
+  const TopologyLook look(config, **store, log);
   const SteadyClock clock;
   const relay::RunnerOptions options = runner_options(config, log);
   relay::Runner runner(**store, publishers_of(config), clock, options);

@@ -108,6 +108,14 @@ Status set_table(Config& config, std::string_view value) {
   return {};
 }
 
+// Replaces all of it: credentials are for the address that they were written with.
+Status set_default_queue(Config& config, std::string_view value) {
+  if (const Result<std::string> path = parse_queue_url(value); !path) return path.error();
+  config.destinations.fallback = {};
+  config.destinations.fallback.url = value;
+  return {};
+}
+
 Status set_listen(Config& config, std::string_view value) {
   if (const Result<ListenAddress> address = parse_listen(value); !address) return address.error();
   config.confirm.listen = value;
@@ -133,8 +141,7 @@ std::vector<Setting> make_settings() {
       {"store", "table", "WAYBILL_TABLE", SettingKind::text, set_table},
       {"store", "busy_timeout", "WAYBILL_STORE_BUSY_TIMEOUT", SettingKind::duration,
        duration(Millis(1), minutes(5), [](Config& c) { return &c.store.busy_timeout; })},
-      {"destinations", "default", "WAYBILL_QUEUE", SettingKind::text,
-       url(parse_queue_url, [](Config& c) { return &c.destinations.fallback; })},
+      {"destinations", "default", "WAYBILL_QUEUE", SettingKind::text, set_default_queue},
       {"relay", "holder", "WAYBILL_RELAY_HOLDER", SettingKind::text,
        cli::text([](Config& c) { return &c.relay.holder; })},
       {"relay", "ttl", "WAYBILL_RELAY_TTL", SettingKind::duration,

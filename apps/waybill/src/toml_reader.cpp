@@ -95,6 +95,15 @@ std::optional<Millis> TomlReader::duration(const toml::table& table, std::string
   return *parsed;
 }
 
+std::optional<bool> TomlReader::boolean(const toml::table& table, std::string_view prefix,
+                                        std::string_view key) {
+  const toml::node* node = table.get(key);
+  if (node == nullptr) return std::nullopt;
+  const std::optional<bool> value = node->value_exact<bool>();
+  if (!value) complain_type(*node, prefix, key, "true or false");
+  return value;
+}
+
 std::optional<std::vector<std::string>> TomlReader::texts(const toml::table& table,
                                                           std::string_view prefix,
                                                           std::string_view key) {

@@ -48,6 +48,8 @@ class TomlReader {
                                                 std::string_view key);
   [[nodiscard]] std::optional<Millis> duration(const toml::table& table, std::string_view prefix,
                                                std::string_view key);
+  [[nodiscard]] std::optional<bool> boolean(const toml::table& table, std::string_view prefix,
+                                            std::string_view key);
   // An array of strings.
   [[nodiscard]] std::optional<std::vector<std::string>> texts(const toml::table& table,
                                                               std::string_view prefix,

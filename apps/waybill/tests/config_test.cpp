@@ -25,6 +25,8 @@ std::string error_of(const std::string& text) {
   return status.ok() ? "" : status.error().to_string();
 }
 
+const std::string kAudit = "[destinations.audit]\nurl = \"kafka://kafka\"\n";
+
 class ConfigFile : public testing::Test {
  protected:
   void SetUp() override {
@@ -53,7 +55,15 @@ busy_timeout = "3s"
 [destinations]
 default = "queue:///srv/queue.db"
 [destinations.audit]
-url = "queue:///srv/audit.db"
+url = "kafka://kafka-1:9092,kafka-2:9092"
+topic = "shop.audit"
+user = "shop"
+password_file = "kafka.password"
+sasl_mechanism = "SCRAM-SHA-256"
+tls = true
+ca_file = "ca.pem"
+certificate_file = "relay.pem"
+key_file = "relay.key"
 [relay]
 holder = "relay-1"
 ttl = "4s"
@@ -74,8 +84,17 @@ level = "warning"
   EXPECT_EQ(config.store.url, "sqlite:///srv/orders.db");
   EXPECT_EQ(config.store.table, "shop_message");
   EXPECT_EQ(config.store.busy_timeout, Millis(3000));
-  EXPECT_EQ(config.destinations.fallback, "queue:///srv/queue.db");
-  EXPECT_EQ(config.destinations.urls.at("audit"), "queue:///srv/audit.db");
+  EXPECT_EQ(config.destinations.fallback.url, "queue:///srv/queue.db");
+  const Config::Destination& audit = config.destinations.named.at("audit");
+  EXPECT_EQ(audit.url, "kafka://kafka-1:9092,kafka-2:9092");
+  EXPECT_EQ(audit.topic, "shop.audit");
+  EXPECT_EQ(audit.user, "shop");
+  EXPECT_EQ(audit.password_file, "kafka.password");
+  EXPECT_EQ(audit.sasl_mechanism, "SCRAM-SHA-256");
+  EXPECT_TRUE(audit.tls);
+  EXPECT_EQ(audit.ca_file, "ca.pem");
+  EXPECT_EQ(audit.certificate_file, "relay.pem");
+  EXPECT_EQ(audit.key_file, "relay.key");
   EXPECT_EQ(config.relay.holder, "relay-1");
   EXPECT_EQ(config.relay.ttl, Millis(4000));
   EXPECT_EQ(config.relay.grace, Millis(500));
@@ -90,7 +109,7 @@ level = "warning"
 }
 
 struct Complaint {
-  const char* text;
+  std::string text;
   const char* error;
 };
 
@@ -144,6 +163,39 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
        "queue:///absolute/path, kafka://host:port)"},
       {"[destinations.audit]\nurl = \"queue:///a\"\nuri = \"queue:///a\"\n",
        "waybill.toml:3: destinations.audit.uri: unknown key (did you mean 'url'?)"},
+      {"[destinations.audit]\nurl = \"queue:///a\"\ntls = true\nuser = \"shop\"\npassword_env = "
+       "\"P\"\n",
+       "waybill.toml:3: destinations.audit.tls: means nothing for an embedded queue (leave the key "
+       "out)\n"
+       "waybill.toml:4: destinations.audit.user: means nothing for an embedded queue (leave the "
+       "key "
+       "out)\n"
+       "waybill.toml:5: destinations.audit.password_env: means nothing for an embedded queue "
+       "(leave "
+       "the key out)"},
+      {"[destinations.audit]\nurl = \"kafka://shop:hunter2@kafka\"\n",
+       "waybill.toml:2: destinations.audit.url: the queue URL holds credentials (write user, and "
+       "password_file or password_env, in [destinations.NAME])"},
+      {kAudit + "user = \"shop\"\n",
+       "waybill.toml:3: destinations.audit.user: has no password (write password_file or "
+       "password_env)"},
+      {kAudit + "password_file = \"p\"\n",
+       "waybill.toml:3: destinations.audit.password_file: has no user (write user)"},
+      {kAudit + "user = \"shop\"\npassword_file = \"p\"\npassword_env = \"P\"\n",
+       "waybill.toml:5: destinations.audit.password_env: stands beside password_file (write one of "
+       "them)"},
+      {kAudit + "key_file = \"k\"\n",
+       "waybill.toml:3: destinations.audit.key_file: stands alone (write certificate_file and "
+       "key_file, or none of them)"},
+      {kAudit + "user = \"shop\"\npassword_env = \"P\"\nsasl_mechanism = \"SCRAM-SHA-521\"\n",
+       "waybill.toml:5: destinations.audit.sasl_mechanism: unknown mechanism 'SCRAM-SHA-521' (did "
+       "you mean 'SCRAM-SHA-512'?)"},
+      {kAudit + "tls = false\nca_file = \"ca.pem\"\n",
+       "waybill.toml:3: destinations.audit.tls: is false, but there are files for TLS (leave them "
+       "out, or tls)"},
+      {kAudit + "tls = \"yes\"\ntopic = \"\"\n",
+       "waybill.toml:3: destinations.audit.tls: must be true or false, not a string\n"
+       "waybill.toml:4: destinations.audit.topic: is empty (leave the key out)"},
       {"[confirm]\nlisten = \"8081\"\n",
        "waybill.toml:2: confirm.listen: '8081' is no address and port (write \"127.0.0.1:8081\" "
        "or \"[::1]:8081\")"},
@@ -207,11 +259,26 @@ TEST_F(ConfigFile, must_exist_when_it_is_named) {
   EXPECT_EQ(folder.error().text, "cannot read " + folder_.string() + ": it is a folder");
 }
 
-TEST_F(ConfigFile, takes_a_relative_keys_file_from_its_own_folder) {
-  const auto config =
-      load_config(write("[confirm]\nkeys_file = \"keys.toml\"\n"), environment_of({}), {});
+TEST_F(ConfigFile, takes_relative_paths_from_its_own_folder) {
+  const auto config = load_config(
+      write("[confirm]\nkeys_file = \"keys.toml\"\n" + kAudit + "ca_file = \"ca.pem\"\n"),
+      environment_of({}), {});
   ASSERT_TRUE(config.ok());
   EXPECT_EQ(config->confirm.keys_file, (folder_ / "keys.toml").string());
+  EXPECT_EQ(config->destinations.named.at("audit").ca_file, (folder_ / "ca.pem").string());
+}
+
+TEST_F(ConfigFile, another_default_queue_gets_none_of_the_credentials) {
+  const std::string file = write(
+      "[destinations.default]\nurl = \"kafka://kafka\"\nuser = \"shop\"\npassword_env = \"P\"\n");
+  const auto from_file = load_config(file, environment_of({}), {});
+  ASSERT_TRUE(from_file.ok()) << from_file.error().to_string();
+  EXPECT_EQ(from_file->destinations.fallback.user, "shop");
+  const auto from_flag =
+      load_config(file, environment_of({}), {{"destinations.default", "--queue", "kafka://else"}});
+  ASSERT_TRUE(from_flag.ok());
+  EXPECT_EQ(from_flag->destinations.fallback.url, "kafka://else");
+  EXPECT_EQ(from_flag->destinations.fallback.user, "");
 }
 
 TEST_F(ConfigFile, names_line_and_key_when_settings_do_not_fit_together) {

@@ -46,7 +46,8 @@ struct RunnerStats {
   std::uint64_t refused = 0;    // messages that a broker refused
   std::uint64_t resent = 0;     // copies of messages that a broker had acknowledged before
   std::uint64_t dead = 0;       // messages that this relay gave up
-  std::uint64_t in_flight = 0;  // rows in memory: read, publishing or being marked
+  std::uint64_t in_flight = 0;  // rows in memory: read, publishing or being marked; after a stop
+                                // those whose publish was not answered, or whose mark was not made
   bool is_leader = false;       // holds the lease and may publish
   std::uint64_t fence = 0;      // of the lease held last
   std::vector<DestinationStats> destinations;
