@@ -80,7 +80,6 @@ SchemaApplied migrate(Catalog& catalog, const SchemaKind& kind, SchemaPart part,
                       const std::string& table) {
   const auto known = static_cast<std::int64_t>(migrations(kind, part).size());
   const std::string name = part_name(part, table);
-  catalog.execute(std::string(kind.version_table));
   SchemaApplied applied;
   applied.version_before = applied.version_after = catalog.version(name);
   if (applied.version_before > known)
@@ -91,6 +90,8 @@ SchemaApplied migrate(Catalog& catalog, const SchemaKind& kind, SchemaPart part,
     check_message_table(catalog, table);
     applied.done.push_back("table '" + table + "' was there before and stays as it is");
   }
+  // Nothing is created before everything is looked at: not every database can take DDL back.
+  catalog.execute(std::string(kind.version_table));
   for (std::int64_t version = applied.version_before; version < known; ++version) {
     const Migration& migration = migrations(kind, part)[static_cast<std::size_t>(version)];
     // The indexes of a table that somebody else made are theirs to add; schema check prints them.

@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "row_writer.hpp"
+#include "rows.hpp"
+#include "sessions.hpp"
+#include "sql.hpp"
+#include "waybill/stores/rules.hpp"
+
+namespace waybill::mariadb {
+namespace {
+
+std::int64_t number(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+
+class MariadbRelaySession final : public RelaySession {
+ public:
+  explicit MariadbRelaySession(const Options& options) : connection_(options) {
+    verify(connection_, options, SchemaPart::producer);
+  }
+
+  Result<std::vector<Route>> routes() override {
+    return guarded([&] { return read_routes(connection_); });
+  }
+
+  Result<std::int64_t> routes_version() override {
+    return guarded([&] { return connection_.read(sql::kRoutesVersion).number(0, 0); });
+  }
+
+  Result<std::vector<std::string>> types_present(Lane lane) override {
+    return guarded([&] {
+      std::vector<std::string> types;
+      if (lane == Lane::fresh) add_types(MessageState::INIT, types);
+      if (lane == Lane::overdue) add_types(MessageState::SENT, types);
+      if (lane == Lane::due) {
+        for (const MessageState state :
+             {MessageState::RETRY, MessageState::PARKED, MessageState::DEAD}) {
+          add_types(state, types);
+        }
+        std::sort(types.begin(), types.end());
+        types.erase(std::unique(types.begin(), types.end()), types.end());
+      }
+      return types;
+    });
+  }
+
+  Result<LanePage> read(const LaneRead& spec) override {
+    return guarded([&] { return read_lane(spec); });
+  }
+
+  Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type, bool confirmed,
+                                           std::uint32_t rows_max) override {
+    return guarded([&] {
+      const Rows rows = connection_.read(
+          sql::kKeyBlocks,
+          Parameters().add(message_type).add(std::int64_t{confirmed}).add(std::int64_t{rows_max}));
+      std::vector<KeyBlock> blocks;
+      for (std::size_t at = 0; at < rows.size(); ++at) {
+        const auto state = parse_message_state(rows.view(at, 2));
+        if (!state) continue;
+        blocks.push_back({rows.number(at, 0), rows.text(at, 1), *state,
+                          static_cast<std::uint32_t>(rows.number(at, 3)), rows.number(at, 4) != 0});
+      }
+      return blocks;
+    });
+  }
+
+  Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
+    return guarded([&] { return std::optional(read_consumers(connection_)); });
+  }
+
+  Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
+    return guarded([&] {
+      store::check_facts(marks);
+      return *apply(connection_, marks, nullptr);
+    });
+  }
+
+  Result<std::optional<std::vector<Marked>>> judge(const Lease& lease,
+                                                   std::span<const Mark> marks) override {
+    return guarded([&] {
+      store::check_arrows(marks);
+      return apply(connection_, marks, &lease);
+    });
+  }
+
+  Result<LeaseView> lease() override {
+    return guarded([&] { return read_lease(connection_); });
+  }
+
+  Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
+    return guarded([&]() -> std::optional<Lease> {
+      const Rows taken = connection_.write(sql::kTake, Parameters()
+                                                           .add(holder)
+                                                           .add(number(seen.fence))
+                                                           .add(number(seen.counter))
+                                                           .add(std::string_view(seen.holder)));
+      if (taken.affected() != 1) return std::nullopt;
+      return Lease{seen.fence + 1, 0};
+    });
+  }
+
+  Result<std::optional<Lease>> renew(const Lease& lease) override {
+    return guarded([&]() -> std::optional<Lease> {
+      const Rows renewed = connection_.write(sql::kRenew, Parameters().add(number(lease.fence)));
+      if (renewed.affected() != 1) return std::nullopt;
+      return Lease{lease.fence, static_cast<std::uint64_t>(renewed.insert_id())};
+    });
+  }
+
+  Status release(const Lease& lease) override {
+    return guarded([&] {
+      static_cast<void>(connection_.write(sql::kRelease, Parameters().add(number(lease.fence))));
+    });
+  }
+
+ private:
+  // In the order of the column's collation, one look-up a type.
+  void add_types(MessageState state, std::vector<std::string>& types) {
+    std::string last;
+    for (;;) {
+      const Rows next =
+          connection_.database().read(connection_.sql(sql::kNextType, state, Cause::acked, false),
+                                      Parameters().add(std::string_view(last)));
+      if (next.size() == 0) return;
+      last = next.text(0, 0);
+      types.push_back(last);
+    }
+  }
+
+  LanePage read_lane(const LaneRead& spec) {
+    Parameters parameters;
+    parameters.add(spec.message_type).add(spec.after.id).add(std::int64_t{spec.rows_max});
+    parameters.add(static_cast<std::int64_t>(spec.bytes_max));
+    if (spec.lane != Lane::fresh) parameters.add(spec.after.at);
+    if (spec.lane == Lane::overdue) parameters.add(std::int64_t{spec.overdue_after.count()});
+    LanePage page;
+    page.now = connection_.read(sql::kNow).time(0, 0);
+    const Rows rows = connection_.read(spec.lane == Lane::fresh     ? sql::kReadFresh
+                                       : spec.lane == Lane::overdue ? sql::kReadOverdue
+                                                                    : sql::kReadDue,
+                                       parameters);
+    page.rows.reserve(rows.size());
+    std::size_t bytes = 0;
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+      bytes += rows.view(at, 5).size();
+      page.rows.push_back(read_row(rows, at));
+    }
+    page.exhausted = rows.size() < spec.rows_max && bytes < spec.bytes_max;
+    return page;
+  }
+
+  Connection connection_;
+};
+
+}  // namespace
+
+std::unique_ptr<RelaySession> make_relay_session(const Options& options) {
+  return std::make_unique<MariadbRelaySession>(options);
+}
+
+}  // namespace waybill::mariadb
