@@ -123,7 +123,7 @@ bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vect
   if (!begin(trouble)) return false;
   std::vector<std::size_t> duplicates;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const bool valid = MessageId::parse(batch[i].message_id).ok();
+    const bool valid = MessageId::parse(batch[i].message_id).ok() && batch[i].defect.empty();
     const Step step = valid ? write_and_handle(batch[i]).step : Step::failed;
     if (step == Step::duplicate) {
       duplicates.push_back(i);
@@ -217,6 +217,7 @@ ConsumerLoop::Fate ConsumerLoop::handle(const Delivery& delivery, std::stop_toke
   if (const auto id = MessageId::parse(delivery.message_id); !id) {
     return park(delivery, "malformed message id: " + id.error().text, 0, stop);
   }
+  if (!delivery.defect.empty()) return park(delivery, delivery.defect, 0, stop);
   const std::string name = "message " + quoted(delivery.message_id);
   std::uint32_t attempts = 0;
   std::uint32_t unavailable = 0;

@@ -200,6 +200,20 @@ TEST_F(Inbox, malformed_ids_are_parked_each_on_its_own) {
   EXPECT_EQ(count("waybill_inbox WHERE verdict = 'failed' AND message_id LIKE 'malformed:%'"), 3);
 }
 
+TEST_F(Inbox, a_broken_envelope_is_parked_with_its_defect_and_the_others_go_on) {
+  for (const bool together : {false, true}) {
+    options_.batch_in_one_transaction = together;
+    auto deliveries = make_deliveries(2);
+    deliveries[0].message_id += together ? "-together" : "-alone";
+    deliveries[0].defect = "no epoch at all";
+    deliver(deliveries);
+    EXPECT_EQ(run_once(write_effect).parked, 1U);
+    EXPECT_TRUE(acks_->all());
+  }
+  EXPECT_EQ(count("effect"), 1);
+  EXPECT_EQ(count("waybill_parked WHERE reason = 'no epoch at all'"), 2);
+}
+
 TEST_F(Inbox, C8_ids_are_compared_as_bytes) {
   auto deliveries = make_deliveries(5);
   deliveries[0].message_id = "order/order.placed/ORDER-1";

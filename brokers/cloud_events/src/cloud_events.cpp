@@ -20,6 +20,15 @@ bool parse_number(std::string_view text, T& number) {
   return true;
 }
 
+constexpr std::size_t kShownBytesMax = 64;
+
+// The first defect is enough.
+void expect(bool holds, const Attribute& attribute, std::string_view what, Delivery& delivery) {
+  if (holds || !delivery.defect.empty()) return;
+  delivery.defect = fmt::format("the attribute '{}' is '{}', which is no {}", attribute.name,
+                                attribute.value.substr(0, kShownBytesMax), what);
+}
+
 }  // namespace
 
 Attributes::Attributes(const Outgoing& message, std::string_view sent_at, std::string_view source)
@@ -47,9 +56,11 @@ void read(const Attribute& attribute, Delivery& delivery) {
   } else if (attribute.name == "traceparent") {
     delivery.traceparent = attribute.value;
   } else if (attribute.name == "waybillepoch") {
-    static_cast<void>(parse_number(attribute.value, delivery.epoch));
+    expect(parse_number(attribute.value, delivery.epoch), attribute, "epoch", delivery);
   } else if (attribute.name == "waybillsent") {
-    static_cast<void>(from_rfc3339(attribute.value, delivery.sent_at));
+    expect(from_rfc3339(attribute.value, delivery.sent_at), attribute, "UTC time", delivery);
+  } else if (attribute.name == "specversion") {
+    expect(attribute.value.starts_with("1."), attribute, "version that is understood", delivery);
   }
 }
 

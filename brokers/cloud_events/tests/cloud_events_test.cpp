@@ -52,7 +52,7 @@ TEST(CloudEvents, what_is_written_is_read_back) {
   EXPECT_EQ(delivery.sent_at, message.sent_at);
 }
 
-TEST(CloudEvents, foreign_and_malformed_attributes_change_nothing) {
+TEST(CloudEvents, foreign_and_malformed_attributes_change_nothing_of_a_message) {
   Delivery delivery;
   delivery.epoch = 7;
   delivery.sent_at = DatabaseTime(std::chrono::seconds(9));
@@ -66,6 +66,25 @@ TEST(CloudEvents, foreign_and_malformed_attributes_change_nothing) {
   EXPECT_EQ(delivery.message_type, "");
   EXPECT_EQ(delivery.epoch, 7U);
   EXPECT_EQ(delivery.sent_at, DatabaseTime(std::chrono::seconds(9)));
+}
+
+TEST(CloudEvents, the_first_value_that_cannot_be_is_the_defect) {
+  const auto defect_of = [](std::initializer_list<Attribute> attributes) {
+    Delivery delivery;
+    for (const Attribute& attribute : attributes) read(attribute, delivery);
+    return delivery.defect;
+  };
+  EXPECT_EQ(defect_of({{"waybillepoch", "soon"}, {"waybillsent", "soon"}}),
+            "the attribute 'waybillepoch' is 'soon', which is no epoch");
+  EXPECT_EQ(defect_of({{"waybillepoch", "7"}, {"waybillsent", "soon"}}),
+            "the attribute 'waybillsent' is 'soon', which is no UTC time");
+  EXPECT_EQ(defect_of({{"specversion", "0.3"}}),
+            "the attribute 'specversion' is '0.3', which is no version that is understood");
+  EXPECT_EQ(defect_of({{"specversion", "1.0"},
+                       {"waybillepoch", "7"},
+                       {"waybillsent", "2024-02-29T23:59:59Z"},
+                       {"unheardof", "soon"}}),
+            "");
 }
 
 TEST(CloudEvents, times_are_rfc_3339_in_utc) {

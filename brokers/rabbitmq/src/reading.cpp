@@ -56,6 +56,8 @@ void read_header(const amqp_table_entry_t& entry, Delivery& delivery) {
     if (!name.starts_with(prefix)) continue;
     if (const auto value = text_of(entry.value)) {
       cloud_events::read({name.substr(prefix.size()), *value}, delivery);
+    } else if (delivery.defect.empty()) {
+      delivery.defect = "the header '" + std::string(name) + "' has a type that no attribute has";
     }
   }
 }

@@ -22,6 +22,7 @@ struct Delivery {
   std::string traceparent;
   std::uint32_t epoch = 0;
   DatabaseTime sent_at;
+  std::string defect;  // what is wrong with its envelope, or empty; a consumer parks it for that
 };
 
 enum class Settle {

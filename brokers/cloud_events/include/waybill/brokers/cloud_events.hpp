@@ -47,7 +47,8 @@ class Attributes {
   std::size_t size_ = 0;
 };
 
-// Takes over what an attribute says; the others and malformed values change nothing.
+// Takes over what an attribute says; unknown ones change nothing. A value that it cannot have
+// changes nothing but the delivery's defect.
 void read(const Attribute& attribute, Delivery& delivery);
 
 // RFC 3339 in UTC with microseconds: "2026-01-31T23:59:59.000001Z".
