@@ -2,9 +2,12 @@
 
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/brokers/kafka.hpp"
+#include "waybill/brokers/rabbitmq.hpp"
 
 namespace order_points {
 namespace {
+
+constexpr std::chrono::seconds kPublishTimeout{3};  // a lost answer shows soon
 
 bool is_kafka(const std::string& queue) {
   return queue.starts_with("kafka://");
@@ -13,7 +16,18 @@ bool is_kafka(const std::string& queue) {
 waybill::kafka::Options kafka_at(const std::string& url) {
   waybill::kafka::Options options;
   options.brokers = url;
-  options.publish_timeout = std::chrono::seconds(3);  // a lost answer shows soon
+  options.publish_timeout = kPublishTimeout;
+  return options;
+}
+
+bool is_rabbitmq(const std::string& queue) {
+  return queue.starts_with("amqp");
+}
+
+waybill::rabbitmq::Options rabbitmq_at(const std::string& url) {
+  waybill::rabbitmq::Options options;
+  options.url = url;
+  options.publish_timeout = kPublishTimeout;
   return options;
 }
 
@@ -21,6 +35,7 @@ waybill::kafka::Options kafka_at(const std::string& url) {
 
 waybill::Result<std::unique_ptr<waybill::Publisher>> open_publisher(const std::string& queue) {
   if (is_kafka(queue)) return waybill::kafka::open_publisher(kafka_at(queue));
+  if (is_rabbitmq(queue)) return waybill::rabbitmq::open_publisher(rabbitmq_at(queue));
   return waybill::embedded::open_publisher({.path = queue});
 }
 
@@ -30,6 +45,11 @@ waybill::Result<std::unique_ptr<waybill::Subscriber>> open_subscriber(const std:
   if (is_kafka(queue)) {
     return waybill::kafka::open_subscriber(kafka_at(queue),
                                            {.topic = topic, .group = group, .member = group});
+  }
+  // The topic is a queue, which has one group of readers.
+  if (is_rabbitmq(queue)) {
+    return waybill::rabbitmq::open_subscriber(rabbitmq_at(queue),
+                                              {.queue = topic, .member = group});
   }
   return waybill::embedded::open_subscriber({.path = queue},
                                             {.topic = topic, .group = group, .member = group});

@@ -11,7 +11,8 @@
 namespace order_points {
 
 // What --queue takes.
-inline constexpr const char* kQueueHelp = "the broker: a file of the embedded queue, or kafka://…";
+inline constexpr const char* kQueueHelp =
+    "the broker: a file of the embedded queue, kafka://… or amqp://…";
 
 [[nodiscard]] waybill::Result<std::unique_ptr<waybill::Publisher>> open_publisher(
     const std::string& queue);

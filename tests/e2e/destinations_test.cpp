@@ -11,6 +11,7 @@
 
 #include "../../examples/order_points/demo/process.hpp"
 #include "../../examples/order_points/tests/program.hpp"
+#include "waybill/brokers/rabbitmq.hpp"
 #include "waybill/testing/server.hpp"
 
 namespace waybill::e2e {
@@ -241,6 +242,45 @@ TEST_F(Destinations, C4_credentials_come_from_a_file_and_wrong_ones_stop_the_lan
   start_relay();
   EXPECT_TRUE(wait_for_states("order.placed", "SUCCESS|5\n")) << relay_log();
   EXPECT_EQ(stop_relay(), 0);
+}
+
+TEST_F(Destinations, C4_an_exchange_of_rabbitmq_is_ready_with_its_queues_only) {
+  const testing::Server server = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "rabbitmq");
+  std::string url = server.url();
+  url.erase(7, url.find('@') - 6);
+  const std::string name = "orders-" + std::to_string(std::random_device()());
+  configure("[destinations.orders]\nurl = \"" + url + "\"\nuser = \"guest\"\n" +
+            "password_env = \"PASSWORD\"\ntopic = \"" + name + "/\"\nqueues = [\"" + name +
+            ".points\", \"" + name + ".mail\"]\n");
+  expect_ok("routes set order.placed --destination orders");
+  insert("order.placed", 5);
+  ::setenv("PASSWORD", "wrong-secret", 1);
+  const auto refused = waybill("broker check");
+  EXPECT_EQ(refused.exit_code, 1) << refused.output;
+  EXPECT_EQ(refused.output.find("wrong-secret"), std::string::npos) << refused.output;
+  ::setenv("PASSWORD", "guest", 1);
+  const auto missing = waybill("broker check");
+  EXPECT_EQ(missing.exit_code, 1) << missing.output;
+  EXPECT_NE(missing.output.find(name), std::string::npos) << missing.output;
+  const auto waiting = waybill("relay --once --json");
+  EXPECT_EQ(waiting.exit_code, 1) << waiting.output;
+  EXPECT_EQ(states_of("order.placed"), "INIT|5\n");
+
+  expect_ok("broker apply");
+  expect_ok("broker check");
+  expect_ok("relay --once");
+  EXPECT_EQ(states_of("order.placed"), "SUCCESS|5\n");
+  for (const std::string queue : {".points", ".mail"}) {
+    rabbitmq::Options options;
+    options.url = server.url();
+    const auto subscriber = rabbitmq::open_subscriber(options, {name + queue, "test"});
+    ASSERT_TRUE(subscriber.ok()) << subscriber.error().to_string();
+    std::vector<Delivery> received;
+    EXPECT_TRUE(wait([&] {
+      const auto until = steady_clock::now() + Millis(100);
+      return !(*subscriber)->receive(until, 10, received) || received.size() == 5;
+    })) << queue;
+  }
 }
 
 }  // namespace

@@ -78,13 +78,17 @@ bool is_kafka_url(std::string_view url) {
   return url.starts_with("kafka://");
 }
 
+bool is_amqp_url(std::string_view url) {
+  return url.starts_with("amqp://") || url.starts_with("amqps://");
+}
+
 Result<std::string> parse_queue_url(std::string_view url) {
-  if (is_kafka_url(url)) {
+  if (is_kafka_url(url) || is_amqp_url(url)) {
     if (url.find('@') == std::string_view::npos) return std::string(url);
     return malformed("the queue URL holds credentials",
                      "write user, and password_file or password_env, in [destinations.NAME]");
   }
-  return parse_file_url(url, "queue", "queue URL", ", kafka://host:port");
+  return parse_file_url(url, "queue", "queue URL", ", kafka://host:port, amqp://host:port/vhost");
 }
 
 }  // namespace waybill::cli

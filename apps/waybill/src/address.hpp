@@ -16,8 +16,10 @@ namespace waybill::cli {
 [[nodiscard]] Result<std::string> parse_store_url(std::string_view url);
 
 [[nodiscard]] bool is_kafka_url(std::string_view url);
+[[nodiscard]] bool is_amqp_url(std::string_view url);
 
-// The same for `queue:///absolute/path`; the brokers of `kafka://host:port,…` as they are.
+// The same for `queue:///absolute/path`; `kafka://host:port,…` and `amqp(s)://host:port/vhost` as
+// they are. Credentials in it are refused, since it may stand on a command line.
 [[nodiscard]] Result<std::string> parse_queue_url(std::string_view url);
 
 }  // namespace waybill::cli

@@ -25,16 +25,18 @@ struct Config {
   };
   // A broker and how it is reached. Relative paths are taken from the configuration file's folder.
   struct Destination {
-    std::string url;    // queue:///absolute/path or kafka://…; empty = not set
+    std::string url;    // queue:///absolute/path, kafka://… or amqp(s)://…; empty = not set
     std::string topic;  // its name at the broker; empty = the destination's own
-    std::string user;   // with one of the next two
+    std::vector<std::string> queues;  // RabbitMQ: what is bound to the exchange in `topic`
+    std::string format;               // "cloudevents" or "plain"; empty = the library's default
+    std::string user;                 // with one of the next two
     std::string password_file;
     std::string password_env;  // name of an environment variable
-    bool tls = false;          // also with any of the next three
+    bool tls = false;          // Kafka; also with any of the next three
     std::string ca_file;
     std::string certificate_file;
     std::string key_file;
-    std::string sasl_mechanism;  // empty = the library's default
+    std::string sasl_mechanism;  // Kafka; empty = the library's default
   };
   struct Destinations {
     Destination fallback;                      // of every name without its own

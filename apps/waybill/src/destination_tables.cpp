@@ -21,6 +21,7 @@ struct TextKey {
 
 constexpr TextKey kTextKeys[] = {{"url", &Destination::url},
                                  {"topic", &Destination::topic},
+                                 {"format", &Destination::format},
                                  {"user", &Destination::user},
                                  {"password_file", &Destination::password_file},
                                  {"password_env", &Destination::password_env},
@@ -29,6 +30,11 @@ constexpr TextKey kTextKeys[] = {{"url", &Destination::url},
                                  {"key_file", &Destination::key_file},
                                  {"sasl_mechanism", &Destination::sasl_mechanism}};
 
+// What means nothing for an embedded queue.
+const std::vector<std::string> kNotForQueue = {
+    "queues",  "format",           "user",     "password_file", "password_env", "tls",
+    "ca_file", "certificate_file", "key_file", "sasl_mechanism"};
+
 // One table, with the reader to complain to.
 class DestinationTable {
  public:
@@ -36,7 +42,7 @@ class DestinationTable {
       : table_(table), name_(std::move(name)), reader_(reader) {}
 
   Destination read() {
-    std::vector<std::string> known = {"tls"};
+    std::vector<std::string> known = {"tls", "queues"};
     Destination destination;
     for (const TextKey& key : kTextKeys) {
       known.emplace_back(key.name);
@@ -46,9 +52,13 @@ class DestinationTable {
       }
     }
     destination.tls = reader_.boolean(table_, name_, "tls").value_or(false);
+    destination.queues = reader_.texts(table_, name_, "queues").value_or(destination.queues);
     reader_.check_keys(table_, name_, known);
     check_url(destination);
     check_credentials(destination);
+    check_one_of("sasl_mechanism", destination.sasl_mechanism,
+                 {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"});
+    check_one_of("format", destination.format, {"cloudevents", "plain"});
     return destination;
   }
 
@@ -64,18 +74,23 @@ class DestinationTable {
     if (destination.url.empty()) return;
     if (const Result<std::string> address = parse_queue_url(destination.url); !address) {
       complain("url", address.error().text, address.error().hint);
-    } else if (!is_kafka_url(destination.url)) {
-      if (table_.contains("tls")) refuse_for_queue("tls");
-      for (const TextKey& key : kTextKeys) {
-        if (table_.contains(key.name) && key.name != "url" && key.name != "topic") {
-          refuse_for_queue(key.name);
-        }
+    } else if (is_kafka_url(destination.url)) {
+      refuse({"queues"}, "means nothing for Kafka", "leave the key out");
+    } else if (is_amqp_url(destination.url)) {
+      refuse({"sasl_mechanism"}, "means nothing for RabbitMQ", "leave the key out");
+      refuse({"tls"}, "means nothing for RabbitMQ", "write amqps:// in url");
+      if (destination.url.starts_with("amqp://")) {
+        refuse({"ca_file", "certificate_file", "key_file"}, "needs TLS", "write amqps:// in url");
       }
+    } else {
+      refuse(kNotForQueue, "means nothing for an embedded queue", "leave the key out");
     }
   }
 
-  void refuse_for_queue(std::string_view key) {
-    complain(key, "means nothing for an embedded queue", "leave the key out");
+  void refuse(const std::vector<std::string>& keys, std::string_view text, std::string_view hint) {
+    for (const std::string& key : keys) {
+      if (table_.contains(key)) complain(key, text, hint);
+    }
   }
 
   void check_credentials(const Destination& destination) {
@@ -94,16 +109,15 @@ class DestinationTable {
       complain(table_.contains("key_file") ? "key_file" : "certificate_file", "stands alone",
                "write certificate_file and key_file, or none of them");
     }
-    static const std::string kMechanisms[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
-    const std::string& mechanism = destination.sasl_mechanism;
-    if (!mechanism.empty() && std::find(std::begin(kMechanisms), std::end(kMechanisms),
-                                        mechanism) == std::end(kMechanisms)) {
-      complain("sasl_mechanism", fmt::format("unknown mechanism '{}'", mechanism),
-               suggest(mechanism, kMechanisms));
-    }
     if (table_.contains("tls") && !destination.tls && uses_tls_files(destination)) {
       complain("tls", "is false, but there are files for TLS", "leave them out, or tls");
     }
+  }
+
+  void check_one_of(std::string_view key, const std::string& value,
+                    const std::vector<std::string>& known) {
+    if (value.empty() || std::find(known.begin(), known.end(), value) != known.end()) return;
+    complain(key, fmt::format("unknown value '{}'", value), suggest(value, known));
   }
 
   static bool uses_tls_files(const Destination& destination) {

@@ -61,9 +61,14 @@ Result<std::string> password_of(const Config::Destination& destination) {
                fmt::format("it must hold the password of '{}'", destination.user)};
 }
 
+WireFormat format_of(const Config::Destination& destination) {
+  return destination.format == "plain" ? WireFormat::plain : WireFormat::cloud_events;
+}
+
 Result<kafka::Options> kafka_options(const Config& config, const Config::Destination& destination) {
   kafka::Options options;
   options.brokers = destination.url;
+  options.format = format_of(destination);
   if (config.relay.window) options.window_max = static_cast<std::uint32_t>(*config.relay.window);
   if (destination.tls || !destination.ca_file.empty() || !destination.certificate_file.empty()) {
     options.tls =
@@ -79,6 +84,74 @@ Result<kafka::Options> kafka_options(const Config& config, const Config::Destina
   return options;
 }
 
+std::string percent_encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return encoded;
+}
+
+Result<rabbitmq::Options> rabbitmq_options(const Config& config,
+                                           const Config::Destination& destination) {
+  rabbitmq::Options options;
+  options.url = destination.url;
+  options.format = format_of(destination);
+  options.tls.ca_file = destination.ca_file;
+  options.tls.certificate_file = destination.certificate_file;
+  options.tls.key_file = destination.key_file;
+  if (config.relay.window) options.window_max = static_cast<std::uint32_t>(*config.relay.window);
+  if (destination.user.empty()) return options;
+  const Result<std::string> password = password_of(destination);
+  if (!password) return password.error();
+  options.url.insert(
+      options.url.find("://") + 3,
+      fmt::format("{}:{}@", percent_encoded(destination.user), percent_encoded(*password)));
+  return options;
+}
+
+// "exchange/routing key", as the adapter divides it; without an exchange the queue's own name.
+struct RabbitmqPlace {
+  std::string exchange;
+  std::string key;
+};
+
+RabbitmqPlace place_of(const std::string& topic) {
+  const std::size_t slash = topic.find('/');
+  if (slash == std::string::npos) return {"", topic};
+  return {topic.substr(0, slash), topic.substr(slash + 1)};
+}
+
+// One description for each queue, so that each is made or looked at.
+std::vector<rabbitmq::Topology> topologies_of(const Broker& broker) {
+  const RabbitmqPlace place = place_of(broker.topic);
+  rabbitmq::Topology topology;
+  topology.exchange = place.exchange;
+  if (place.exchange.empty()) topology.queue = place.key;
+  if (broker.queues.empty()) return {topology};
+  std::vector<rabbitmq::Topology> each;
+  for (const std::string& queue : broker.queues) {
+    each.push_back(topology);
+    each.back().queue = queue;
+    each.back().bindings = {place.key.empty() ? "#" : place.key};
+  }
+  return each;
+}
+
+// `at_kafka` and `at_rabbitmq` are the adapters' functions of one name.
+template <class AtKafka, class AtRabbitmq>
+Status with_topology(const Broker& broker, AtKafka at_kafka, AtRabbitmq at_rabbitmq) {
+  if (const auto* cluster = std::get_if<kafka::Options>(&broker.options)) {
+    return at_kafka(*cluster, {.topic = broker.topic});
+  }
+  if (const auto* server = std::get_if<rabbitmq::Options>(&broker.options)) {
+    for (const rabbitmq::Topology& topology : topologies_of(broker)) {
+      if (const Status status = at_rabbitmq(*server, topology); !status) return status;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Broker> broker_of(const Config& config, std::string_view destination) {
@@ -88,8 +161,13 @@ Result<Broker> broker_of(const Config& config, std::string_view destination) {
   if (!address) return address.error();
   Broker broker;
   broker.topic = found->topic.empty() ? destination : found->topic;
+  broker.queues = found->queues;
   if (is_kafka_url(found->url)) {
     Result<kafka::Options> options = kafka_options(config, *found);
+    if (!options) return options.error();
+    broker.options = std::move(*options);
+  } else if (is_amqp_url(found->url)) {
+    Result<rabbitmq::Options> options = rabbitmq_options(config, *found);
     if (!options) return options.error();
     broker.options = std::move(*options);
   } else {
@@ -131,7 +209,7 @@ Result<embedded::Options> existing_queue(const Config& config, std::string_view 
   if (queue == nullptr) {
     return Error{Remedy::fix_call,
                  fmt::format("destination '{}' is no embedded queue", destination),
-                 "look at it with its broker's own tools, as kcat"};
+                 "look at it with its broker's own tools, as kcat or rabbitmqctl"};
   }
   if (!is_missing(queue->path)) return *queue;
   return Error{Remedy::fix_call, fmt::format("no such file: {}", queue->path),
@@ -151,15 +229,11 @@ OpenPublisher publishers_of(const Config& config) {
 }
 
 Status check_topology(const Broker& broker) {
-  const auto* cluster = std::get_if<kafka::Options>(&broker.options);
-  if (cluster == nullptr) return {};
-  return kafka::check_topology(*cluster, {.topic = broker.topic});
+  return with_topology(broker, &kafka::check_topology, &rabbitmq::check_topology);
 }
 
 Status apply_topology(const Broker& broker) {
-  const auto* cluster = std::get_if<kafka::Options>(&broker.options);
-  if (cluster == nullptr) return {};
-  return kafka::apply_topology(*cluster, {.topic = broker.topic});
+  return with_topology(broker, &kafka::apply_topology, &rabbitmq::apply_topology);
 }
 
 }  // namespace waybill::cli

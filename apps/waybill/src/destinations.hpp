@@ -10,6 +10,7 @@
 #include "config.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/brokers/kafka.hpp"
+#include "waybill/brokers/rabbitmq.hpp"
 #include "waybill/error.hpp"
 #include "waybill/message_store.hpp"
 #include "waybill/publisher.hpp"
@@ -17,11 +18,12 @@
 namespace waybill::cli {
 
 // How a broker is reached, of whichever kind.
-using BrokerOptions = std::variant<embedded::Options, kafka::Options>;
+using BrokerOptions = std::variant<embedded::Options, kafka::Options, rabbitmq::Options>;
 
 struct Broker {
   BrokerOptions options;
-  std::string topic;  // the destination's name there
+  std::string topic;                // the destination's name there
+  std::vector<std::string> queues;  // that are bound to it, when it is an exchange
 };
 
 // Reads the password's file or variable, if there is one.

@@ -41,8 +41,9 @@ void add_store_flags(CLI::App& command, Invocation& invocation) {
 }
 
 void add_queue_flag(CLI::App& command, Invocation& invocation) {
-  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
-                   "The queue: queue:///absolute/path, or kafka://host:port");
+  add_setting_flag(
+      command, invocation, "--queue", "destinations.default", "URL",
+      "The broker: queue:///absolute/path, kafka://host:port or amqp://host:port/vhost");
 }
 
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {

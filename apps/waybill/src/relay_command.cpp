@@ -177,8 +177,7 @@ void add_relay_command(CLI::App& app, Invocation& invocation) {
   const auto once = std::make_shared<bool>(false);  // between flag and callback
   command.add_flag("--once", *once, "Publish what can be published now, answer and end");
   add_store_flags(command, invocation);
-  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
-                   "Queue of every destination without its own: queue:///absolute/path");
+  add_queue_flag(command, invocation);
   add_setting_flag(command, invocation, "--listen", "confirm.listen", "ADDRESS",
                    "Serve the confirmation endpoint there, as 127.0.0.1:8081");
   add_setting_flag(command, invocation, "--keys-file", "confirm.keys_file", "FILE",

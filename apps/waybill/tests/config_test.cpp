@@ -64,6 +64,11 @@ tls = true
 ca_file = "ca.pem"
 certificate_file = "relay.pem"
 key_file = "relay.key"
+[destinations.points]
+url = "amqps://rabbit/shop"
+topic = "orders/"
+queues = ["orders.points", "orders.mail"]
+format = "plain"
 [relay]
 holder = "relay-1"
 ttl = "4s"
@@ -95,6 +100,9 @@ level = "warning"
   EXPECT_EQ(audit.ca_file, "ca.pem");
   EXPECT_EQ(audit.certificate_file, "relay.pem");
   EXPECT_EQ(audit.key_file, "relay.key");
+  const Config::Destination& points = config.destinations.named.at("points");
+  EXPECT_EQ(points.queues, (std::vector<std::string>{"orders.points", "orders.mail"}));
+  EXPECT_EQ(points.format, "plain");
   EXPECT_EQ(config.relay.holder, "relay-1");
   EXPECT_EQ(config.relay.ttl, Millis(4000));
   EXPECT_EQ(config.relay.grace, Millis(500));
@@ -160,7 +168,7 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
        "waybill.toml:2: destinations.audit.url: must be a string, not an integer"},
       {"[destinations.audit]\nurl = \"http://x\"\n",
        "waybill.toml:2: destinations.audit.url: unknown scheme 'http' in the queue URL (known: "
-       "queue:///absolute/path, kafka://host:port)"},
+       "queue:///absolute/path, kafka://host:port, amqp://host:port/vhost)"},
       {"[destinations.audit]\nurl = \"queue:///a\"\nuri = \"queue:///a\"\n",
        "waybill.toml:3: destinations.audit.uri: unknown key (did you mean 'url'?)"},
       {"[destinations.audit]\nurl = \"queue:///a\"\ntls = true\nuser = \"shop\"\npassword_env = "
@@ -188,7 +196,7 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
        "waybill.toml:3: destinations.audit.key_file: stands alone (write certificate_file and "
        "key_file, or none of them)"},
       {kAudit + "user = \"shop\"\npassword_env = \"P\"\nsasl_mechanism = \"SCRAM-SHA-521\"\n",
-       "waybill.toml:5: destinations.audit.sasl_mechanism: unknown mechanism 'SCRAM-SHA-521' (did "
+       "waybill.toml:5: destinations.audit.sasl_mechanism: unknown value 'SCRAM-SHA-521' (did "
        "you mean 'SCRAM-SHA-512'?)"},
       {kAudit + "tls = false\nca_file = \"ca.pem\"\n",
        "waybill.toml:3: destinations.audit.tls: is false, but there are files for TLS (leave them "
@@ -196,6 +204,12 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
       {kAudit + "tls = \"yes\"\ntopic = \"\"\n",
        "waybill.toml:3: destinations.audit.tls: must be true or false, not a string\n"
        "waybill.toml:4: destinations.audit.topic: is empty (leave the key out)"},
+      {"[destinations.a]\nurl = \"amqp://rabbit\"\ntls = true\nca_file = \"ca.pem\"\n",
+       "waybill.toml:3: destinations.a.tls: means nothing for RabbitMQ (write amqps:// in url)\n"
+       "waybill.toml:4: destinations.a.ca_file: needs TLS (write amqps:// in url)"},
+      {kAudit + "queues = [\"points\"]\nformat = \"plane\"\n",
+       "waybill.toml:3: destinations.audit.queues: means nothing for Kafka (leave the key out)\n"
+       "waybill.toml:4: destinations.audit.format: unknown value 'plane' (did you mean 'plain'?)"},
       {"[confirm]\nlisten = \"8081\"\n",
        "waybill.toml:2: confirm.listen: '8081' is no address and port (write \"127.0.0.1:8081\" "
        "or \"[::1]:8081\")"},

@@ -27,7 +27,7 @@ using std::chrono::steady_clock;
 constexpr const char* kModes[] = {"sync", "async", "relay"};
 // The first of each lives in files and needs no server.
 const std::vector<std::string> kStores = {"sqlite", "postgres"};
-const std::vector<std::string> kBrokers = {"embedded", "kafka"};
+const std::vector<std::string> kBrokers = {"embedded", "kafka", "rabbitmq"};
 constexpr double kOrdersPerSecond = 50;
 constexpr int kAuditPatienceSeconds = 60;
 constexpr int kNaivePatienceSeconds = 3;
@@ -55,6 +55,13 @@ std::optional<waybill::testing::Server> start_server(const DemoOptions& options,
   // Where the server's own user can reach it.
   return waybill::testing::Server::own(options.servers, name,
                                        "/var/tmp/waybill-demo-" + std::to_string(::getpid()));
+}
+
+// Those of a fresh RabbitMQ are what everybody takes for granted; no command line shows any.
+std::string without_credentials(std::string url) {
+  const std::size_t begin = url.find("//") + 2;
+  const std::size_t at = url.find('@');
+  return at == std::string::npos ? url : url.erase(begin, at + 1 - begin);
 }
 
 // A folder of its own, removed at the end unless it shall be kept.
@@ -178,7 +185,7 @@ int run(const DemoOptions& options) {
     stage_options.server = url.substr(0, url.rfind('/') + 1);
   }
   if (broker) {
-    stage_options.broker = broker->url();
+    stage_options.broker = without_credentials(broker->url());
     stage_options.crash_broker = [&broker] {
       broker->kill();
       broker->start();

@@ -19,7 +19,8 @@ struct StageOptions {
   std::filesystem::path waybill;
   std::filesystem::path folder;
   std::string server;  // postgresql://…/ of waybill's databases; empty: SQLite files
-  std::string broker;  // kafka://… of both sides; empty: a file of the embedded queue for each
+  std::string
+      broker;  // kafka://… or amqp://… of both sides; empty: a file of the embedded queue for each
   // Ends the broker by kill -9 and starts it again; takes seconds, and any thread.
   std::function<void()> crash_broker;
   std::uint64_t seed = 1;
