@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "base64.hpp"
+#include "insert_statement.hpp"
 #include "waybill/message_id.hpp"
 
 namespace waybill {
@@ -90,46 +91,13 @@ Rendered check_content(const Content& content, std::size_t bytes_max) {
   return {};
 }
 
-std::string headers_json(const Message& message) {
+std::optional<std::string> headers_json(const Message& message) {
   boost::json::object headers;
   if (!message.key.empty()) headers["key"] = message.key;
   if (!message.traceparent.empty()) headers["traceparent"] = message.traceparent;
   if (message.content.is_binary()) headers["content_encoding"] = "base64";
-  return headers.empty() ? std::string() : boost::json::serialize(headers);
-}
-
-// Inside the statement, for drivers that cannot tell whether a transaction is open.
-enum class Guard { none, in_statement };
-
-std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard) {
-  const bool guarded = guard == Guard::in_statement;
-  const std::string columns =
-      std::string("(gmt_create, gmt_modified, message_type, biz_type, identifier, content, state") +
-      (options.eight_columns ? ")" : ", headers)");
-  const std::string table = "INSERT INTO " + options.table + columns;
-  const auto values = [&](const std::string& row) {
-    return guarded ? " SELECT " + row : " VALUES(" + row + ")";
-  };
-  switch (dialect) {
-    case Dialect::sqlite: {
-      const std::string now = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
-      return table + " VALUES(" + now + ", " + now + ", ?1, ?2, ?3, ?4, 'INIT'" +
-             (options.eight_columns ? "" : ", ?5") + ") ON CONFLICT DO NOTHING";
-    }
-    case Dialect::postgres:
-      return table +
-             values(std::string("now(), now(), $1, $2, $3, $4, 'INIT'") +
-                    (options.eight_columns ? "" : ", $5")) +
-             (guarded ? " WHERE pg_current_xact_id_if_assigned() IS NOT NULL" : "") +
-             " ON CONFLICT DO NOTHING RETURNING id, pg_current_xact_id()";
-    case Dialect::mariadb:
-      return table +
-             values(std::string("UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), ?, ?, ?, ?, 'INIT'") +
-                    (options.eight_columns ? "" : ", ?")) +
-             (guarded ? " FROM DUAL WHERE @@in_transaction = 1 AND @@autocommit = 1" : "") +
-             " ON DUPLICATE KEY UPDATE id = " + options.table + ".id";
-  }
-  throw std::logic_error("unknown dialect");
+  if (headers.empty()) return std::nullopt;
+  return boost::json::serialize(headers);
 }
 
 }  // namespace
@@ -153,8 +121,11 @@ std::string_view to_string(AddResult result) noexcept {
 }
 
 std::vector<Value> Rendered::values() const {
-  std::vector<Value> values(texts.begin(), texts.end());
-  if (has_headers && null_headers) values.emplace_back(std::monostate{});
+  std::vector<Value> values;
+  values.reserve(parameters.size());
+  for (const auto& parameter : parameters) {
+    values.push_back(parameter ? Value(std::string_view(*parameter)) : Value(std::monostate{}));
+  }
   return values;
 }
 
@@ -181,7 +152,11 @@ Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {
 }
 
 Rendered Outbox::render(Dialect dialect, const Message& message) const {
-  return render(guarded_statements_[static_cast<std::size_t>(dialect)], message);
+  Rendered rendered = check(message);
+  if (rendered.result == AddResult::added) {
+    rendered.sql = guarded_statements_[static_cast<std::size_t>(dialect)];
+  }
+  return rendered;
 }
 
 const std::string& Outbox::statement(Dialect dialect, TransactionStatus status) const {
@@ -189,7 +164,7 @@ const std::string& Outbox::statement(Dialect dialect, TransactionStatus status) 
   return status == TransactionStatus::unknown ? guarded_statements_[index] : statements_[index];
 }
 
-Rendered Outbox::render(const std::string& sql, const Message& message) const {
+Rendered Outbox::check(const Message& message) const {
   if (Rendered checked = check_columns(message); checked.result != AddResult::added) return checked;
   if (Rendered checked = check_headers(message, options_.eight_columns);
       checked.result != AddResult::added) {
@@ -207,22 +182,25 @@ Rendered Outbox::render(const std::string& sql, const Message& message) const {
     return checked;
   }
   Rendered rendered;
-  rendered.sql = sql;
-  rendered.texts = {message.message_type, message.biz_type, message.identifier,
-                    message.content.is_binary() ? encode_base64(message.content.bytes())
-                                                : std::string(message.content.bytes())};
-  rendered.has_headers = !options_.eight_columns;
-  std::string headers = headers_json(message);
-  rendered.null_headers = headers.empty();
-  if (rendered.has_headers && !headers.empty()) rendered.texts.push_back(std::move(headers));
+  rendered.parameters = {message.message_type, message.biz_type, message.identifier,
+                         message.content.is_binary() ? encode_base64(message.content.bytes())
+                                                     : std::string(message.content.bytes())};
+  if (!options_.eight_columns) rendered.parameters.push_back(headers_json(message));
   return rendered;
 }
 
-std::string Outbox::find_statement(Dialect dialect) const {
-  const bool numbered = dialect == Dialect::postgres;
-  return "SELECT id FROM " + options_.table + " WHERE biz_type = " + (numbered ? "$1" : "?") +
-         " AND message_type = " + (numbered ? "$2" : "?") +
-         " AND identifier = " + (numbered ? "$3" : "?");
+Ticket Outbox::not_inserted(const Calls& calls, const Message& message, bool guarded) const {
+  const Value key[] = {std::string_view(message.message_type), std::string_view(message.biz_type),
+                       std::string_view(message.identifier)};
+  const auto found = calls.select({find_statement(calls.dialect, options_.table, 1), key});
+  if (!found.empty()) return duplicate(std::stoll(found.front().front()));
+  return guarded ? refused_by_guard(calls) : kept_out();
+}
+
+Ticket Outbox::refused(const InsertRefused& refusal, const Calls& calls,
+                       const Message& message) const {
+  if (refusal.by() == InsertRefused::By::guard) return refused_by_guard(calls);
+  return not_inserted(calls, message, false);
 }
 
 Ticket Outbox::not_open(TransactionStatus status) {
@@ -251,15 +229,19 @@ Ticket Outbox::ended_silently(TransactionStatus status, std::string_view cause) 
   return {AddResult::not_in_transaction, 0, 0, std::move(text)};
 }
 
-Ticket Outbox::nothing_inserted(Dialect dialect) {
-  if (dialect == Dialect::sqlite) {
-    return {AddResult::invalid, 0, 0,
-            "another constraint or a trigger of the table kept the message out; nothing was "
-            "written (only biz_type, message_type, identifier may be unique together)"};
-  }
-  return {AddResult::not_in_transaction, 0, 0,
-          "the statement's own guard saw no open transaction; nothing was written (BEGIN first, "
-          "and write the business row before the message)"};
+Ticket Outbox::refused_by_guard(const Calls& calls) {
+  const std::string text =
+      calls.dialect == Dialect::mariadb
+          ? calls.select({kMariadbRefusal, {}}).at(0).at(0)
+          : "the statement's own guard saw no open transaction; nothing was written (BEGIN first, "
+            "and write the business row before the message)";
+  return {AddResult::not_in_transaction, 0, 0, text};
+}
+
+Ticket Outbox::kept_out() {
+  return {AddResult::invalid, 0, 0,
+          "another constraint or a trigger of the table kept the message out; nothing was "
+          "written (only biz_type, message_type, identifier may be unique together)"};
 }
 
 Ticket Outbox::duplicate(std::int64_t id) {

@@ -306,7 +306,7 @@ TEST(Rendered, holds_one_insert_and_its_values_for_every_dialect) {
   for (const Dialect dialect : {Dialect::sqlite, Dialect::postgres, Dialect::mariadb}) {
     const Rendered rendered = outbox.render(dialect, message);
     EXPECT_EQ(rendered.result, AddResult::added);
-    EXPECT_EQ(rendered.sql.find("INSERT INTO notes(gmt_create, gmt_modified, "), 0U);
+    EXPECT_NE(rendered.sql.find("INSERT INTO notes(gmt_create, gmt_modified, "), std::string::npos);
     EXPECT_EQ(rendered.sql.find(';'), std::string::npos);
     const auto values = rendered.values();
     ASSERT_EQ(values.size(), 5U);
@@ -324,6 +324,24 @@ TEST(Rendered, holds_one_insert_and_its_values_for_every_dialect) {
             std::string::npos);
   message.identifier.clear();
   EXPECT_TRUE(outbox.render(Dialect::sqlite, message).sql.empty());
+}
+
+TEST(Rendered, holds_several_messages_or_says_which_one_is_refused) {
+  const Outbox outbox;
+  std::vector<Message> messages = orders_placed({"A", "B"});
+  for (const Dialect dialect : {Dialect::sqlite, Dialect::postgres, Dialect::mariadb}) {
+    const Rendered rendered = outbox.render(dialect, messages);
+    EXPECT_EQ(rendered.parameters.size(), 10U);
+    EXPECT_EQ(rendered.parameters.at(7), "B");
+    EXPECT_NE(rendered.sql.find("RETURNING id, message_type, biz_type, identifier"),
+              std::string::npos);
+  }
+  messages[1].identifier.clear();
+  EXPECT_EQ(outbox.render(Dialect::sqlite, messages).text, "identifier is empty (give it a value)");
+  EXPECT_THROW(static_cast<void>(outbox.render(Dialect::sqlite, std::vector<Message>())),
+               std::invalid_argument);
+  EXPECT_THROW(static_cast<void>(outbox.render(Dialect::sqlite, std::vector<Message>(1001))),
+               std::invalid_argument);
 }
 
 }  // namespace

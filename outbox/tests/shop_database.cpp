@@ -76,15 +76,6 @@ void insert_order(sqlite3* database, const std::string& id) {
   run(database, "INSERT INTO orders(id) VALUES('" + id + "')");
 }
 
-Message order_placed(const std::string& id, const std::string& content) {
-  Message message;
-  message.message_type = "order.placed";
-  message.biz_type = "order";
-  message.identifier = id;
-  message.content = content;
-  return message;
-}
-
 bool eventually(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!condition()) {

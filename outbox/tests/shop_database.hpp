@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "order_placed.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/outbox/outbox.hpp"
 
@@ -57,7 +58,6 @@ class ShopDatabase {
 };
 
 void insert_order(sqlite3* database, const std::string& id);
-[[nodiscard]] Message order_placed(const std::string& id, const std::string& content = "{}");
 
 // True as soon as `condition` is; false after 10 s.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -21,8 +22,9 @@ struct Statement {
   std::span<const Value> values;
 };
 
-// What the *server* says about the connection's transaction.
-enum class TransactionStatus { open, idle, failed, unknown /* the driver cannot tell */ };
+// What the *server* says about the connection's transaction. With `unknown` the driver cannot tell;
+// the INSERT then asks the server itself.
+enum class TransactionStatus { open, idle, failed, unknown };
 
 // What one INSERT did. `transaction_id` is PostgreSQL's xid, else 0.
 struct Inserted {
@@ -36,6 +38,24 @@ enum class CommitAnswer { committed, rolled_back, unknown };
 
 // One row of text columns, NULL as nothing; for the few look-ups that a writer or an inbox makes.
 using TextRow = std::vector<std::string>;
+
+// MariaDB answers an INSERT with an error where other databases count 0 rows. Its adapters throw
+// this: nothing of the statement was written, and a transaction that was open goes on.
+class InsertRefused : public std::runtime_error {
+ public:
+  enum class By { unique_key /* error 1062 */, guard /* error 1292 whose text holds kGuardText */ };
+
+  InsertRefused(By by, const std::string& text) : std::runtime_error(text), by_(by) {}
+  [[nodiscard]] By by() const noexcept { return by_; }
+
+ private:
+  By by_;
+};
+
+// The guard inside the outbox's INSERT for MariaDB makes it fail with this text when the server has
+// no transaction open.
+inline constexpr std::string_view kGuardText =
+    "waybill: needs START TRANSACTION, autocommit = 1 and utf8mb4";
 
 // Specialise for a driver's handle; a trait rather than overloads, because C handles are global
 // types. All functions throw the driver's own error; none retries.
@@ -60,6 +80,13 @@ concept KeepsStatement = AdoptableTransaction<Handle> &&
   { transaction_adapter<Handle>::insert(handle, statement, kept) } -> std::same_as<Inserted>;
 };
 
+// A library's own connection around a C handle, which it gives away: native() is that handle.
+template <class Handle>
+concept WrapsNativeHandle = requires(const Handle& handle) {
+  typename Handle::Native;
+  { handle.native() } -> std::same_as<typename Handle::Native>;
+};
+
 // A handle on which a template can also begin and end transactions.
 template <class Handle>
 concept TransactionalConnection = AdoptableTransaction<Handle> &&
@@ -70,6 +97,34 @@ concept TransactionalConnection = AdoptableTransaction<Handle> &&
   { transaction_adapter<Handle>::savepoint(handle, savepoint) } -> std::same_as<void>;
   { transaction_adapter<Handle>::rollback_to(handle, savepoint) } -> std::same_as<void>;
   { transaction_adapter<Handle>::release(handle, savepoint) } -> std::same_as<void>;
+};
+
+// Everything goes to the native handle: include the adapter of that one as well.
+template <WrapsNativeHandle Handle>
+struct transaction_adapter<Handle> {
+  using Native = typename Handle::Native;
+  using Adapter = transaction_adapter<Native>;
+
+  static Dialect dialect(const Handle& handle) { return Adapter::dialect(handle.native()); }
+  static TransactionStatus status(const Handle& handle) { return Adapter::status(handle.native()); }
+  static Inserted insert(const Handle& handle, const Statement& statement) {
+    return Adapter::insert(handle.native(), statement);
+  }
+  static std::vector<TextRow> select(const Handle& handle, const Statement& statement) {
+    return Adapter::select(handle.native(), statement);
+  }
+  static void begin(const Handle& handle) { Adapter::begin(handle.native()); }
+  static CommitAnswer commit(const Handle& handle) { return Adapter::commit(handle.native()); }
+  static void rollback(const Handle& handle) { Adapter::rollback(handle.native()); }
+  static void savepoint(const Handle& handle, std::string_view name) {
+    Adapter::savepoint(handle.native(), name);
+  }
+  static void rollback_to(const Handle& handle, std::string_view name) {
+    Adapter::rollback_to(handle.native(), name);
+  }
+  static void release(const Handle& handle, std::string_view name) {
+    Adapter::release(handle.native(), name);
+  }
 };
 
 }  // namespace waybill

@@ -5,25 +5,20 @@
 
 #include <string>
 
-#include "postgres_fixture.hpp"
+#include "adopted_connection_suite.hpp"
+#include "postgres_shop.hpp"
 #include "waybill/outbox/resolve_unknown.hpp"
 #include "waybill/outbox/transaction_template.hpp"
 #include "waybill/testing/tcp_gate.hpp"
 
 namespace waybill::testing {
+
+INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, AdoptedConnection, PostgresShop);
+
 namespace {
 
 using Adapter = transaction_adapter<PGconn*>;
 using Tx = Transaction<PGconn*>;
-
-Message order_placed(const std::string& id) {
-  Message message;
-  message.message_type = "order.placed";
-  message.biz_type = "order";
-  message.identifier = id;
-  message.content = R"({"points":7})";
-  return message;
-}
 
 class AdoptPostgresTest : public ::testing::Test {
  protected:
@@ -52,62 +47,14 @@ class AdoptPostgresTest : public ::testing::Test {
   const Outbox outbox;
 };
 
-TEST_F(AdoptPostgresTest, C1_a_connection_without_a_transaction_is_refused) {
-  const Ticket ticket = outbox.add(connection, order_placed("A"));
-  EXPECT_EQ(ticket.result, AddResult::not_in_transaction);
-  EXPECT_NE(ticket.text.find("BEGIN first"), std::string::npos) << ticket.text;
-  EXPECT_EQ(count("local_message"), "0");
-}
-
-TEST_F(AdoptPostgresTest, C1_another_connection_than_the_templates_is_refused) {
-  postgres::PlainClient other(shop.options().url);
-  other.query("BEGIN");
-  TransactionTemplate<PGconn*> transactions(connection, outbox);
-  const auto outcome = transactions.execute([&](Tx&) {
-    PGconn* handle = other.handle();
-    EXPECT_EQ(outbox.add(handle, order_placed("A")).result, AddResult::not_in_transaction);
-  });
-  EXPECT_TRUE(outcome.committed());
-  other.query("COMMIT");
-  expect_rows("0");
-}
-
-TEST_F(AdoptPostgresTest, T4_order_and_message_commit_together_whichever_is_written_first) {
-  TransactionTemplate<PGconn*> transactions(connection, outbox);
-  for (const std::string id : {"A", "B"}) {
-    const auto outcome = transactions.execute([&](Tx& tx) {
-      tx.add(order_placed(id));
-      create_order(id);
-      return 17;
-    });
-    ASSERT_TRUE(outcome.committed()) << outcome.reason;
-    EXPECT_EQ(*outcome.value, 17);
-  }
-  expect_rows("2");
-  EXPECT_EQ(shop.query("SELECT content FROM local_message WHERE state = 'INIT'").at(0),
-            R"({"points":7})");
-}
-
-TEST_F(AdoptPostgresTest, T2_an_exception_rolls_both_back) {
-  TransactionTemplate<PGconn*> transactions(connection, outbox);
-  EXPECT_THROW(static_cast<void>(transactions.execute([&](Tx& tx) {
-                 place(tx, "A");
-                 throw std::runtime_error("out of credit");
-               })),
-               std::runtime_error);
-  expect_rows("0");
-  EXPECT_EQ(Adapter::status(connection), TransactionStatus::idle);
-}
-
-TEST_F(AdoptPostgresTest, T3_rollback_only_wins_over_a_normal_return) {
+TEST_F(AdoptPostgresTest, C1_the_message_may_be_written_before_the_order) {
   TransactionTemplate<PGconn*> transactions(connection, outbox);
   const auto outcome = transactions.execute([&](Tx& tx) {
-    place(tx, "A");
-    tx.set_rollback_only();
-    return 1;
+    tx.add(order_placed("A"));
+    create_order("A");
   });
-  EXPECT_TRUE(outcome.rolled_back());
-  expect_rows("0");
+  EXPECT_TRUE(outcome.committed()) << outcome.reason;
+  expect_rows("1");
 }
 
 TEST_F(AdoptPostgresTest, T7_a_savepoint_takes_its_rows_along_even_after_an_error) {
@@ -121,18 +68,6 @@ TEST_F(AdoptPostgresTest, T7_a_savepoint_takes_its_rows_along_even_after_an_erro
                     })
                     .rolled_back());
     place(tx, "C");
-  });
-  EXPECT_TRUE(outcome.committed()) << outcome.reason;
-  expect_rows("2");
-}
-
-TEST_F(AdoptPostgresTest, C5_a_repeated_message_is_a_duplicate_and_the_transaction_goes_on) {
-  TransactionTemplate<PGconn*> transactions(connection, outbox);
-  ASSERT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());
-  const auto outcome = transactions.execute([&](Tx& tx) {
-    create_order("B");
-    EXPECT_EQ(tx.try_add(order_placed("A")).result, AddResult::duplicate);
-    EXPECT_EQ(tx.try_add(order_placed("B")).result, AddResult::added);
   });
   EXPECT_TRUE(outcome.committed()) << outcome.reason;
   expect_rows("2");
@@ -182,15 +117,18 @@ TEST_F(AdoptPostgresTest, T9_a_terminated_backend_leaves_no_message_alone) {
   expect_rows("1");
 }
 
-TEST_F(AdoptPostgresTest, T9_the_rendered_statement_refuses_outside_a_transaction) {
-  const Rendered rendered = outbox.render(Dialect::postgres, order_placed("A"));
-  const auto values = rendered.values();
-  EXPECT_EQ(Adapter::insert(connection, {rendered.sql, values}).rows, 0U);
+TEST_F(AdoptPostgresTest, T9_the_rendered_statements_refuse_outside_a_transaction) {
+  const Rendered one = outbox.render(Dialect::postgres, order_placed("A"));
+  const Rendered two = outbox.render(Dialect::postgres, orders_placed({"B", "C"}));
+  const auto values = one.values(), more_values = two.values();
+  EXPECT_EQ(Adapter::insert(connection, {one.sql, values}).rows, 0U);
+  EXPECT_TRUE(Adapter::select(connection, {two.sql, more_values}).empty());
   client.query("BEGIN");
   create_order("A");
-  EXPECT_EQ(Adapter::insert(connection, {rendered.sql, values}).rows, 1U);
+  EXPECT_EQ(Adapter::insert(connection, {one.sql, values}).rows, 1U);
+  EXPECT_EQ(Adapter::select(connection, {two.sql, more_values}).size(), 2U);
   client.query("COMMIT");
-  expect_rows("1");
+  EXPECT_EQ(count("local_message"), "3");
 }
 
 // The order service's connection goes through a gate that cuts at COMMIT.

@@ -4,13 +4,18 @@
 #include <memory>
 #include <type_traits>
 
+#include "waybill/transaction.hpp"
+
 namespace waybill {
 
-// What makes two handles the same connection: a C handle's own address, else the object's.
+// What makes two handles the same connection: the C handle's own address, if there is one, else the
+// object's.
 template <class Handle>
 [[nodiscard]] const void* connection_identity(const Handle& handle) noexcept {
   if constexpr (std::is_pointer_v<Handle>) {
     return handle;
+  } else if constexpr (WrapsNativeHandle<Handle>) {
+    return handle.native();
   } else {
     return std::addressof(handle);
   }

@@ -1,10 +1,14 @@
 // Adds messages to the caller's own open transaction.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,12 +51,9 @@ struct Rendered {
   AddResult result = AddResult::added;  // anything else: refused, `text` says why, there is no SQL
   std::string text;
   std::string sql;
-  std::vector<std::string> texts;
-  // Every parameter is text; an absent headers value is NULL (`null_headers`) and comes last.
-  bool has_headers = false;
-  bool null_headers = false;
+  std::vector<std::optional<std::string>> parameters;  // in order; nothing is NULL
 
-  // The parameters in order; they point into this object.
+  // The same for an adapter; they point into this object.
   [[nodiscard]] std::vector<Value> values() const;
 };
 
@@ -83,23 +84,53 @@ class Outbox {
   [[nodiscard]] Ticket add(Handle& handle, const Message& message,
                            typename transaction_adapter<Handle>::Kept& kept) const;
 
-  // The same INSERT as data. On 0 affected rows the message is a duplicate, or the guard inside the
-  // statement saw no open transaction (PostgreSQL, MariaDB). For SQLite the caller makes sure that
-  // a transaction is open: its statement has no guard.
+  // Several messages by one INSERT (for each 1000), one ticket for each in their order. A message
+  // that is refused for itself, or is a duplicate, keeps none of the others out; of two with the
+  // same id in one call the later is the duplicate. `not_in_transaction` is the answer for all.
+  template <AdoptableTransaction Handle>
+  [[nodiscard]] std::vector<Ticket> add(Handle& handle, std::span<const Message> messages) const;
+
+  // The same INSERT as data. PostgreSQL: on 0 affected rows the message is a duplicate, or the
+  // guard inside the statement saw no open transaction. MariaDB: error 1062 is a duplicate, error
+  // 1292 with kGuardText the guard; the transaction goes on. SQLite: 0 affected rows is a
+  // duplicate, and the caller makes sure that a transaction is open: its statement has no guard.
   [[nodiscard]] Rendered render(Dialect dialect, const Message& message) const;
+  // One INSERT for 1…1000 messages; it returns (id, message_type, biz_type, identifier) of each row
+  // that it wrote. The first message that is refused for itself refuses all.
+  [[nodiscard]] Rendered render(Dialect dialect, std::span<const Message> messages) const;
 
   [[nodiscard]] const OutboxOptions& options() const noexcept { return options_; }
 
  private:
   template <AdoptableTransaction Handle, class Insert>
   [[nodiscard]] Ticket add_by(Handle& handle, const Message& message, const Insert& insert) const;
+
+  // A handle as what is no template sees it.
+  struct Calls {
+    Dialect dialect;
+    const void* connection;
+    std::function<TransactionStatus()> status;
+    std::function<std::vector<TextRow>(const Statement&)> select;
+  };
+  template <AdoptableTransaction Handle>
+  [[nodiscard]] static Calls calls_of(Handle& handle);
+  class Batch;
+  void add_batch(const Calls& calls, std::span<const Message> messages,
+                 std::vector<Ticket>& tickets) const;
+  void write(Batch& batch, const Calls& calls, TransactionStatus before) const;
+
   [[nodiscard]] const std::string& statement(Dialect dialect, TransactionStatus status) const;
-  [[nodiscard]] Rendered render(const std::string& sql, const Message& message) const;
-  [[nodiscard]] std::string find_statement(Dialect dialect) const;
+  // Refused for itself, or its parameters; no SQL yet.
+  [[nodiscard]] Rendered check(const Message& message) const;
+  // What became of a message whose INSERT wrote no row.
+  [[nodiscard]] Ticket not_inserted(const Calls& calls, const Message& message, bool guarded) const;
+  [[nodiscard]] Ticket refused(const InsertRefused& refusal, const Calls& calls,
+                               const Message& message) const;
   [[nodiscard]] static Ticket not_open(TransactionStatus status);
   [[nodiscard]] static Ticket foreign_connection();
   [[nodiscard]] static Ticket ended_silently(TransactionStatus status, std::string_view cause);
-  [[nodiscard]] static Ticket nothing_inserted(Dialect dialect);
+  [[nodiscard]] static Ticket refused_by_guard(const Calls& calls);
+  [[nodiscard]] static Ticket kept_out();
   [[nodiscard]] static Ticket duplicate(std::int64_t id);
 
   OutboxOptions options_;
@@ -131,30 +162,47 @@ Ticket Outbox::add_by(Handle& handle, const Message& message, const Insert& inse
   }
   if (!OpenTransaction::admits(connection_identity(handle))) return foreign_connection();
   const Dialect dialect = Adapter::dialect(handle);
-  const Rendered rendered = render(statement(dialect, before), message);
+  const bool guarded = before == TransactionStatus::unknown;
+  const Rendered rendered = check(message);
   if (rendered.result != AddResult::added) return {rendered.result, 0, 0, rendered.text};
 
   const std::vector<Value> values = rendered.values();
   Inserted inserted;
   try {
-    inserted = insert(Statement{rendered.sql, values});
+    inserted = insert(Statement{statement(dialect, before), values});
+  } catch (const InsertRefused& refusal) {
+    return refused(refusal, calls_of(handle), message);
   } catch (const std::exception& error) {
     if (Adapter::status(handle) != TransactionStatus::idle) throw;
     return ended_silently(TransactionStatus::idle, error.what());
   }
   const TransactionStatus after = Adapter::status(handle);
-  if (after == TransactionStatus::idle || after == TransactionStatus::failed) {
+  const bool by_guard = guarded && inserted.rows == 0;  // it was not open at the beginning
+  if (after == TransactionStatus::failed || (after == TransactionStatus::idle && !by_guard)) {
     return ended_silently(after, {});
   }
   if (inserted.rows == 1) return {AddResult::added, inserted.id, inserted.transaction_id, {}};
+  return not_inserted(calls_of(handle), message, guarded);
+}
 
-  // Nothing inserted: the same id is there already, or the guard inside the statement refused.
-  const std::string find = find_statement(dialect);
-  const Value key[] = {std::string_view(message.biz_type), std::string_view(message.message_type),
-                       std::string_view(message.identifier)};
-  const auto found = Adapter::select(handle, {find, key});
-  if (found.empty()) return nothing_inserted(dialect);
-  return duplicate(std::stoll(found.front().front()));
+template <AdoptableTransaction Handle>
+std::vector<Ticket> Outbox::add(Handle& handle, std::span<const Message> messages) const {
+  constexpr std::size_t kRowsMax = 1000;
+  const Calls calls = calls_of(handle);
+  std::vector<Ticket> tickets;
+  tickets.reserve(messages.size());
+  for (; !messages.empty(); messages = messages.subspan(std::min(kRowsMax, messages.size()))) {
+    add_batch(calls, messages.first(std::min(kRowsMax, messages.size())), tickets);
+  }
+  return tickets;
+}
+
+template <AdoptableTransaction Handle>
+Outbox::Calls Outbox::calls_of(Handle& handle) {
+  using Adapter = transaction_adapter<Handle>;
+  return {Adapter::dialect(handle), connection_identity(handle),
+          [&handle] { return Adapter::status(handle); },
+          [&handle](const Statement& statement) { return Adapter::select(handle, statement); }};
 }
 
 }  // namespace waybill

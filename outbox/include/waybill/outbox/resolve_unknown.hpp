@@ -53,6 +53,25 @@ template <TransactionalConnection Connection>
   return CommitAnswer::unknown;  // in progress: the old backend still lives
 }
 
+// MariaDB keeps no record of transactions, so the row itself tells: committed, or written by a
+// transaction that is still open, or gone for good.
+template <TransactionalConnection Connection>
+[[nodiscard]] CommitAnswer look_for_row(Connection& fresh, const Outbox& outbox,
+                                        const AddedMessage& message) {
+  const Value values[] = {message.row_id, std::string_view(message.id.biz_type),
+                          std::string_view(message.id.message_type),
+                          std::string_view(message.id.identifier)};
+  const std::string sql = "SELECT id FROM " + outbox.options().table +
+                          " WHERE id = ? AND biz_type = ? AND message_type = ? AND identifier = ?";
+  const auto is_there = [&](const char* isolation) {
+    using Adapter = transaction_adapter<Connection>;
+    Adapter::select(fresh, {std::string("SET TRANSACTION ISOLATION LEVEL ") + isolation, {}});
+    return !Adapter::select(fresh, {sql, values}).empty();
+  };
+  if (is_there("READ COMMITTED")) return CommitAnswer::committed;
+  return is_there("READ UNCOMMITTED") ? CommitAnswer::unknown : CommitAnswer::rolled_back;
+}
+
 }  // namespace detail
 
 // Says on a *fresh* connection whether the transaction that added `message` committed. Leaves
@@ -65,24 +84,32 @@ template <TransactionalConnection Connection>
 // **Guarantee**: committed and rolled_back are final. SQLite: the fresh connection held the write
 // lock while it looked, so that the old transaction is over; row id and message id are compared,
 // for a row id that was rolled back is given out again. PostgreSQL: the server's own record of the
-// transaction. `unknown` = at `deadline` the old transaction was still open on the server, or
-// another writer held the database.
-// **Errors**: std::logic_error for MariaDB, which keeps no such record; std::invalid_argument for a
-// message without a row; the driver's error when it cannot look.
+// transaction. MariaDB: the row, as committed and as not yet committed; nothing is locked, and
+// nobody waits for anybody. `unknown` = at `deadline` the old transaction was still open on the
+// server, or another writer held the database. Ask the server that took the transaction, or the one
+// that took its place: a replica may lag behind.
+// **Errors**: std::invalid_argument for a message without a row; the driver's error when it cannot
+// look.
 // **Thread safety**: as the connection's.
 template <TransactionalConnection Connection>
 [[nodiscard]] CommitAnswer resolve_unknown(Connection& fresh, const Outbox& outbox,
                                            const AddedMessage& message, Steady deadline) {
   constexpr Millis kPause{5};
   const Dialect dialect = transaction_adapter<Connection>::dialect(fresh);
-  if (dialect == Dialect::mariadb) {
-    throw std::logic_error("resolve_unknown() settles SQLite and PostgreSQL transactions only");
-  }
   if (message.row_id <= 0) throw std::invalid_argument("resolve_unknown(): there is no row id");
+  const auto look = [&] {
+    switch (dialect) {
+      case Dialect::sqlite:
+        return detail::look_under_write_lock(fresh, outbox, message);
+      case Dialect::postgres:
+        return detail::ask_for_status(fresh, message);
+      case Dialect::mariadb:
+        return detail::look_for_row(fresh, outbox, message);
+    }
+    throw std::logic_error("unknown dialect");
+  };
   for (;;) {
-    const CommitAnswer answer = dialect == Dialect::sqlite
-                                    ? detail::look_under_write_lock(fresh, outbox, message)
-                                    : detail::ask_for_status(fresh, message);
+    const CommitAnswer answer = look();
     if (answer != CommitAnswer::unknown) return answer;
     if (std::chrono::steady_clock::now() + kPause > deadline) return CommitAnswer::unknown;
     std::this_thread::sleep_for(kPause);

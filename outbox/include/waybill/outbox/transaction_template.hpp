@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,23 +50,24 @@ class Transaction {
   [[nodiscard]] Connection& connection() noexcept { return template_.connection_; }
 
   // Adds a message, or throws: DuplicateMessage, AddRefused, or the driver's own error.
-  void add(Message message) {
-    Ticket ticket = try_add(std::move(message));
-    if (ticket.result == AddResult::added) return;
-    if (ticket.result == AddResult::duplicate) throw DuplicateMessage(std::move(ticket));
-    throw AddRefused(std::move(ticket));
+  void add(Message message) { throw_unless_added(try_add(std::move(message))); }
+
+  // Several by one INSERT; throws for the first that is not added.
+  void add(std::span<const Message> messages) {
+    for (Ticket& ticket : try_add(messages)) throw_unless_added(std::move(ticket));
   }
 
   // The same with the refusal as a value. `not_in_transaction` also makes the transaction
   // rollback-only: there is none any more.
   [[nodiscard]] Ticket try_add(Message message) {
     Ticket ticket = template_.add(message);
-    if (ticket.result == AddResult::added) {
-      template_.messages_.push_back({ticket.id, std::move(message), ticket.transaction_id});
-    } else if (ticket.result == AddResult::not_in_transaction) {
-      template_.rollback_reason_ = ticket.text;
-    }
+    note(ticket, std::move(message));
     return ticket;
+  }
+  [[nodiscard]] std::vector<Ticket> try_add(std::span<const Message> messages) {
+    std::vector<Ticket> tickets = template_.outbox_.add(template_.connection_, messages);
+    for (std::size_t i = 0; i < messages.size(); ++i) note(tickets[i], messages[i]);
+    return tickets;
   }
 
   // The transaction will roll back, also when the code returns normally.
@@ -85,6 +87,21 @@ class Transaction {
  private:
   friend class TransactionTemplate<Connection>;
   explicit Transaction(TransactionTemplate<Connection>& owner) : template_(owner) {}
+
+  void note(const Ticket& ticket, Message message) {
+    if (ticket.result == AddResult::added) {
+      template_.messages_.push_back({ticket.id, std::move(message), ticket.transaction_id});
+    } else if (ticket.result == AddResult::not_in_transaction) {
+      template_.rollback_reason_ = ticket.text;
+    }
+  }
+
+  static void throw_unless_added(Ticket ticket) {
+    if (ticket.result == AddResult::added) return;
+    if (ticket.result == AddResult::duplicate) throw DuplicateMessage(std::move(ticket));
+    throw AddRefused(std::move(ticket));
+  }
+
   TransactionTemplate<Connection>& template_;
 };
 
@@ -98,7 +115,8 @@ class Transaction {
 // **Guarantee**: commits when the code returns, rolls back when it throws or asked for it; messages
 // are handed to the dispatcher only after a commit that was answered "committed", and nobody waits
 // for a broker while a template has another transaction open on this thread. A transaction that the
-// database ended on its own is rolled_back, whatever the code returned. A nested execute() joins;
+// database ended on its own is rolled_back, whatever the code returned; on MariaDB, which also ends
+// one by committing it (DDL), it is unknown. A nested execute() joins;
 // an exception that leaves a nested one rolls the whole back, even if the outer code catches it.
 // execute_nested() sets a savepoint instead: its rollback takes its messages and actions along.
 // **Ownership**: borrows the connection, the outbox and the dispatcher (null: the relay takes every
@@ -246,7 +264,11 @@ class TransactionTemplate {
   void finish(Outcome<R>& outcome) {
     notice_end();
     if (rollback_reason_) {
-      refuse(outcome, *rollback_reason_);
+      if (has_unclear_end()) {
+        lose(outcome, *rollback_reason_);
+      } else {
+        refuse(outcome, *rollback_reason_);
+      }
       roll_back_quietly();
       return;
     }
@@ -264,20 +286,34 @@ class TransactionTemplate {
       return;
     }
     if (answer == CommitAnswer::unknown) {
-      refuse(outcome,
-             "the answer to COMMIT was lost (settle it with resolve_unknown on a new connection, "
-             "or repeat the request with the same identifier)",
-             TransactionState::unknown);
-      for (const CommittedMessage& added : messages_) {
-        const Message& message = added.message;
-        outcome.added.push_back({added.id,
-                                 {message.biz_type, message.message_type, message.identifier},
-                                 added.transaction_id});
-      }
+      lose(outcome, "the answer to COMMIT was lost, or the server had ended the transaction before");
     } else {
       refuse(outcome, "the database answered COMMIT with a rollback (start again)");
     }
     forget();
+  }
+
+  // MariaDB does not say how it ended a transaction on its own: a deadlock rolls it back, a DDL
+  // statement commits it.
+  [[nodiscard]] bool has_unclear_end() {
+    return Adapter::dialect(connection_) == Dialect::mariadb &&
+           Adapter::status(connection_) == TransactionStatus::idle;
+  }
+
+  // Whether the transaction committed is not known.
+  template <class R>
+  void lose(Outcome<R>& outcome, std::string_view why) {
+    refuse(outcome,
+           std::string(why) +
+               " (settle it with resolve_unknown on a new connection, or repeat the request with "
+               "the same identifier)",
+           TransactionState::unknown);
+    for (const CommittedMessage& added : messages_) {
+      const Message& message = added.message;
+      outcome.added.push_back({added.id,
+                               {message.biz_type, message.message_type, message.identifier},
+                               added.transaction_id});
+    }
   }
 
   void hand_over(Steady commit_sent) noexcept {

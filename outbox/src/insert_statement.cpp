@@ -1,0 +1,93 @@
+#include "insert_statement.hpp"
+
+#include <stdexcept>
+
+namespace waybill {
+namespace {
+
+constexpr std::string_view kKey = "message_type, biz_type, identifier";
+
+// The n-th parameter of a statement, counted from 1.
+std::string parameter(Dialect dialect, std::size_t n) {
+  return dialect == Dialect::postgres ? "$" + std::to_string(n) : "?";
+}
+
+std::string_view now(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::sqlite:
+      return "strftime('%Y-%m-%d %H:%M:%f', 'now')";
+    case Dialect::postgres:
+      return "now()";
+    case Dialect::mariadb:
+      return "UTC_TIMESTAMP(6)";
+  }
+  throw std::logic_error("unknown dialect");
+}
+
+// The time of a row. In MariaDB it carries the guard: an INSERT … SELECT … WHERE would hold the
+// lock of the whole table's AUTO_INCREMENT while it waits for a row. Where MariaDB would begin a
+// transaction unasked (autocommit = 0), it cannot be known whether one was ended before; and what
+// is not utf8mb4 loses characters on its way.
+std::string gmt_create(Dialect dialect, Guard guard) {
+  if (dialect != Dialect::mariadb || guard == Guard::none) return std::string(now(dialect));
+  return "IF(@@in_transaction = 1 AND @@autocommit = 1 AND @@character_set_client = 'utf8mb4'"
+         " AND @@character_set_connection = 'utf8mb4', UTC_TIMESTAMP(6), '" +
+         std::string(kGuardText) + "')";
+}
+
+// INSERT of so many rows, without what it returns. MariaDB: strict for this statement, whatever the
+// session's mode, so that it cuts nothing off and the guard's text is an error.
+std::string insert(Dialect dialect, const OutboxOptions& options, Guard guard,
+                   std::size_t messages) {
+  const bool selects = guard == Guard::in_statement && dialect == Dialect::postgres;
+  std::string sql;
+  if (dialect == Dialect::mariadb) {
+    sql = "SET STATEMENT sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') FOR ";
+  }
+  sql += "INSERT INTO " + options.table +
+         "(gmt_create, gmt_modified, message_type, biz_type, identifier, content, state" +
+         (options.eight_columns ? ")" : ", headers)") + (selects ? "" : " VALUES");
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < messages; ++i) {
+    std::string row = gmt_create(dialect, guard) + ", " + std::string(now(dialect));
+    for (int column = 0; column < 4; ++column) row += ", " + parameter(dialect, ++n);
+    row += ", 'INIT'";
+    if (!options.eight_columns) row += ", " + parameter(dialect, ++n);
+    if (selects) {
+      sql += (i == 0 ? " SELECT " : " UNION ALL SELECT ") + row +
+             " WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+    } else {
+      sql += (i == 0 ? "(" : ", (") + row + ")";
+    }
+  }
+  if (dialect != Dialect::mariadb) sql += " ON CONFLICT DO NOTHING";
+  return sql;
+}
+
+}  // namespace
+
+std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard) {
+  return insert(dialect, options, guard, 1) +
+         (dialect == Dialect::postgres ? " RETURNING id, pg_current_xact_id()" : "");
+}
+
+std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard,
+                             std::size_t messages) {
+  return insert(dialect, options, guard, messages) + " RETURNING id, " + std::string(kKey) +
+         (dialect == Dialect::postgres ? ", pg_current_xact_id()" : "");
+}
+
+// MariaDB: a plain SELECT would look at the past, as the transaction first saw it.
+std::string find_statement(Dialect dialect, const std::string& table, std::size_t messages) {
+  std::string sql = "SELECT id, " + std::string(kKey) + " FROM " + table + " WHERE ";
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < messages; ++i) {
+    sql += std::string(i == 0 ? "" : " OR ") + "(message_type = " + parameter(dialect, n + 1) +
+           " AND biz_type = " + parameter(dialect, n + 2) +
+           " AND identifier = " + parameter(dialect, n + 3) + ")";
+    n += 3;
+  }
+  return sql + (dialect == Dialect::mariadb ? " LOCK IN SHARE MODE" : "");
+}
+
+}  // namespace waybill
