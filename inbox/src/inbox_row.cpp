@@ -29,23 +29,20 @@ constexpr std::string_view kPostgresInsert =
     " sent_at = excluded.sent_at"
     " WHERE waybill_inbox.verdict = 'failed' AND excluded.epoch > waybill_inbox.epoch";
 
-// Affected rows cannot tell here: a duplicate counts 0 or, with CLIENT_FOUND_ROWS, 1. So the insert
-// id tells: 0 a new row, 1 a duplicate, 2 a failed row taken over. `epoch` is assigned last because
-// MariaDB evaluates from left to right and the conditions read it.
+// Affected rows cannot tell here: a duplicate counts 0 or, with CLIENT_FOUND_ROWS, 1. But only a
+// row that was written or changed has an insert id. MariaDB assigns from left to right, so
+// `verdict` and `epoch`, which the conditions read, come last; only a refused row has a reason.
 constexpr std::string_view kMariadbInsert =
     "INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
     " VALUES (?, ?, ?, utc_timestamp(6), 'done', ?)"
     " ON DUPLICATE KEY UPDATE"
-    " confirmed_at = IF(LAST_INSERT_ID(IF(verdict = 'failed' AND VALUES(epoch) > epoch, 2, 1)) = 2,"
-    " NULL, confirmed_at),"
-    " reason = IF(verdict = 'failed' AND VALUES(epoch) > epoch, NULL, reason),"
+    " confirmed_at = IF(verdict = 'failed' AND VALUES(epoch) > epoch, NULL, confirmed_at),"
     " sent_at = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(sent_at), sent_at),"
-    " gmt_create = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(gmt_create), "
-    "gmt_create),"
-    " verdict = IF(verdict = 'failed' AND VALUES(epoch) > epoch, 'done', verdict),"
-    " epoch = IF(LAST_INSERT_ID() = 2, VALUES(epoch), epoch)";
-
-constexpr std::int64_t kMariadbDuplicate = 1;
+    " gmt_create = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(gmt_create),"
+    " gmt_create),"
+    " reason = IF(verdict = 'failed' AND VALUES(epoch) > epoch, NULL, reason),"
+    " epoch = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(epoch), epoch),"
+    " verdict = IF(reason IS NULL, 'done', verdict)";
 
 constexpr std::size_t kMalformedStartBytes = 128;
 
@@ -82,7 +79,7 @@ Statement InboxRow::statement() const noexcept {
 }
 
 bool InboxRow::is_new(Dialect dialect, const Inserted& inserted) noexcept {
-  if (dialect == Dialect::mariadb) return inserted.id != kMariadbDuplicate;
+  if (dialect == Dialect::mariadb) return inserted.id != 0;
   return inserted.rows != 0;
 }
 

@@ -37,9 +37,10 @@ TEST(InboxRow, a_duplicate_is_told_by_rows_or_on_mariadb_by_the_insert_id) {
   EXPECT_TRUE(InboxRow::is_new(Dialect::sqlite, {.rows = 1}));
   EXPECT_FALSE(InboxRow::is_new(Dialect::sqlite, {.rows = 0}));
   EXPECT_FALSE(InboxRow::is_new(Dialect::postgres, {.rows = 0}));
-  EXPECT_TRUE(InboxRow::is_new(Dialect::mariadb, {.rows = 1, .id = 0}));
-  EXPECT_FALSE(InboxRow::is_new(Dialect::mariadb, {.rows = 1, .id = 1}));
-  EXPECT_TRUE(InboxRow::is_new(Dialect::mariadb, {.rows = 2, .id = 2}));
+  EXPECT_TRUE(InboxRow::is_new(Dialect::mariadb, {.rows = 1, .id = 1}));
+  EXPECT_FALSE(InboxRow::is_new(Dialect::mariadb, {.rows = 0, .id = 0}));
+  EXPECT_FALSE(InboxRow::is_new(Dialect::mariadb, {.rows = 1, .id = 0}));
+  EXPECT_TRUE(InboxRow::is_new(Dialect::mariadb, {.rows = 2, .id = 1}));
 }
 
 TEST(Storable, cuts_between_characters_and_masks_what_is_no_text) {

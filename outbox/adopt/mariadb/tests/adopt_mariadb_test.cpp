@@ -92,7 +92,7 @@ TEST_F(AdoptMariadbTest, C1_a_session_in_autocommit_0_is_refused_with_the_way_ou
 
 TEST_F(AdoptMariadbTest, C5_a_duplicate_is_noticed_in_an_old_snapshot_and_with_found_rows) {
   for (const unsigned long flags : {0UL, static_cast<unsigned long>(CLIENT_FOUND_ROWS)}) {
-    MariadbClient old(shop.url, "utf8mb4", flags);
+    MariadbClient old(shop.address(), "utf8mb4", flags);
     const std::string id = "A" + std::to_string(flags);
     old.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT");
     ASSERT_TRUE(transactions.execute([&](Tx& tx) { place(tx, id); }).committed());
@@ -113,7 +113,7 @@ TEST_F(AdoptMariadbTest, C5_waiting_for_the_end_of_the_same_request_keeps_no_oth
     static_cast<void>(
         transactions.execute([&](Tx& tx) { repeated = tx.try_add(order_placed("A")); }));
   });
-  MariadbClient third(shop.url);
+  MariadbClient third(shop.address());
   while (shop.count("information_schema.processlist WHERE state LIKE 'Update%' AND id = " +
                     std::to_string(mysql_thread_id(connection))) == 0) {
     std::this_thread::yield();
@@ -148,7 +148,7 @@ TEST_F(AdoptMariadbTest, C6_content_over_the_columns_limit_is_an_error_in_every_
 }
 
 TEST_F(AdoptMariadbTest, C6_what_three_bytes_cannot_carry_is_an_error) {
-  MariadbClient narrow(shop.url, "utf8mb3");
+  MariadbClient narrow(shop.address(), "utf8mb3");
   narrow.execute("START TRANSACTION");
   const Ticket ticket = outbox.add(narrow.handle(), order_placed("A"));
   EXPECT_EQ(ticket.result, AddResult::not_in_transaction);
@@ -295,12 +295,13 @@ TEST_F(AdoptMariadbTest, T9_the_rendered_statements_refuse_outside_a_transaction
 // The order service's connection goes through a gate that cuts at COMMIT.
 class MariadbCommitUnknownTest : public AdoptMariadbTest {
  protected:
-  MariadbCommitUnknownTest() : gate(shop.url.host, shop.url.port), gated(through_gate()) {}
+  MariadbCommitUnknownTest()
+      : gate(shop.address().host, shop.address().port), gated(through_gate()) {}
 
-  MariadbUrl through_gate() const {
-    MariadbUrl url = shop.url;
-    url.port = gate.port();
-    return url;
+  mariadb::Address through_gate() const {
+    mariadb::Address address = shop.address();
+    address.port = gate.port();
+    return address;
   }
   AddedMessage place_and_lose(GateAction action) {
     TransactionTemplate<MYSQL*> gated_transactions(gated.handle(), outbox);
