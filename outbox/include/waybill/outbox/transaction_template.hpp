@@ -286,7 +286,8 @@ class TransactionTemplate {
       return;
     }
     if (answer == CommitAnswer::unknown) {
-      lose(outcome, "the answer to COMMIT was lost, or the server had ended the transaction before");
+      lose(outcome,
+           "the answer to COMMIT was lost, or the server had ended the transaction before");
     } else {
       refuse(outcome, "the database answered COMMIT with a rollback (start again)");
     }
