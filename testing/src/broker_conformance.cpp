@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "waybill/testing/broker_driver.hpp"
+
 namespace waybill::testing {
 namespace {
 
@@ -117,13 +119,13 @@ TEST_P(BrokerConformance, A6_gives_exactly_one_outcome_per_message_in_every_wind
   EXPECT_EQ(received, expected);
 }
 
-TEST_P(BrokerConformance, A6_keeps_the_order_of_a_key) {
+TEST_P(BrokerConformance, K1_keeps_the_order_of_a_key_inside_a_window_without_failures) {
   if (!features().order_per_key) GTEST_SKIP() << "not declared";
   const auto subscriber = broker_->open_subscriber("points", "a");
-  const auto sent = messages(2000, "o", 17);
+  const auto sent = messages(5000, "o", 17);
   std::map<std::string, std::vector<std::string>> expected;
   for (const Sent& one : sent) expected[one.key].push_back(one.id);
-  publish(sent, publisher_->traits().ordered_window ? 1000 : 1);
+  publish(sent, std::min<std::size_t>(1000, publisher_->traits().window_max));
   std::map<std::string, std::vector<std::string>> received;
   std::size_t count = 0;
   while (count < sent.size()) {
@@ -198,6 +200,40 @@ TEST_P(BrokerConformance, A6_rejects_a_body_that_is_too_large_and_nothing_else) 
   EXPECT_EQ(book.outcomes[1], std::vector{PublishResult::acked});
   EXPECT_EQ(book.outcomes[2], std::vector{PublishResult::rejected});
   EXPECT_EQ(book.outcomes[3], std::vector{PublishResult::acked});
+}
+
+TEST_P(BrokerConformance, A6_rejects_ids_that_no_consumer_could_keep) {
+  const std::string too_long(769, 'i');
+  for (const std::string& id : {std::string(), too_long}) {
+    EXPECT_EQ(publish_one(*publisher_, message(1, destination_, id)).result,
+              PublishResult::rejected);
+  }
+}
+
+TEST_P(BrokerConformance, C4_what_leads_nowhere_is_destination_down_and_goes_on_once_it_exists) {
+  const auto missing = broker_->missing_destinations();
+  if (missing.empty()) GTEST_SKIP() << "not declared";
+  for (const std::string& destination : missing) {
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      const Answer lost = publish_one(*publisher_, message(i, destination, "a/t/1", "b", "k"));
+      EXPECT_EQ(lost.result, PublishResult::destination_down) << destination << lost.reason;
+      EXPECT_LT(lost.took, Millis(5000)) << destination;
+    }
+    const Answer other = publish_one(*publisher_, message(3, destination_, "a/t/2"));
+    EXPECT_EQ(other.result, PublishResult::acked) << "slowed by " << destination << other.reason;
+    broker_->create(destination);
+    EXPECT_TRUE(heals(*publisher_, message(4, destination, "a/t/1", "b", "k"), kPatience))
+        << destination;
+  }
+}
+
+TEST_P(BrokerConformance, C4_refused_credentials_are_destination_down_and_stay_secret) {
+  const auto publisher = broker_->open_refused_publisher();
+  if (!publisher) GTEST_SKIP() << "not declared";
+  const Answer refused = publish_one(*publisher, message(1, destination_, "a/t/1"));
+  EXPECT_EQ(refused.result, PublishResult::destination_down) << refused.reason;
+  EXPECT_FALSE(refused.reason.empty());
+  EXPECT_EQ(refused.reason.find("wrong-secret"), std::string::npos) << refused.reason;
 }
 
 TEST_P(BrokerConformance, A6_wake_ends_a_poll_that_runs_or_comes_next) {

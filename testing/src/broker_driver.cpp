@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <random>
@@ -68,6 +69,18 @@ Answer publish_one(Publisher& publisher, const Outgoing& outgoing, Millis patien
   return keep.answer;
 }
 
+::testing::AssertionResult heals(Publisher& publisher, const Outgoing& outgoing, Millis patience) {
+  const Steady until = now() + patience;
+  Answer answer;
+  while (now() < until) {
+    answer = publish_one(publisher, outgoing);
+    if (answer.result == PublishResult::acked) return ::testing::AssertionSuccess();
+    OutcomeBook nothing;
+    publisher.poll(now() + Millis(100), nothing);
+  }
+  return ::testing::AssertionFailure() << to_string(answer.result) << ": " << answer.reason;
+}
+
 void publish_many(Publisher& publisher, const std::string& destination, std::size_t count,
                   const std::string& prefix, std::size_t keys) {
   std::vector<std::string> ids;
@@ -106,6 +119,51 @@ void settle(Subscriber& subscriber, const std::vector<Delivery>& deliveries, Set
   std::vector<std::uint64_t> tokens;
   for (const Delivery& delivery : deliveries) tokens.push_back(delivery.token);
   must(subscriber.settle(tokens, how));
+}
+
+Load::Load(std::string destination, int keys, int per_key)
+    : destination_(std::move(destination)), per_key_(per_key) {
+  for (int key = 0; key < keys; ++key)
+    lanes_.push_back({"k" + std::to_string(key), {}, 0, false, 0});
+}
+
+void Load::step(Publisher& publisher) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    if (lane.in_flight || lane.next == per_key_) continue;
+    lane.id = "a/" + lane.key + "/" + std::to_string(lane.next);
+    const Outgoing outgoing = message(i, destination_, lane.id, lane.id, lane.key);
+    if (publisher.submit({&outgoing, 1}) == 0) break;
+    lane.in_flight = true;
+  }
+  publisher.poll(now() + Millis(100), *this);
+}
+
+void Load::on_outcome(const PublishOutcome& outcome) {
+  Lane& lane = lanes_.at(outcome.token);
+  EXPECT_TRUE(lane.in_flight) << "a second outcome";
+  lane.in_flight = false;
+  if (outcome.result == PublishResult::acked) {
+    ++lane.next;
+    ++acked;
+  } else {
+    EXPECT_NE(outcome.result, PublishResult::rejected) << outcome.reason;
+    ++failed;
+  }
+}
+
+void Load::note(const std::vector<Delivery>& deliveries) {
+  for (const Delivery& delivery : deliveries) {
+    Lane& lane = lanes_.at(std::stoul(delivery.key.substr(1)));
+    const int number = std::stoi(delivery.message_id.substr(delivery.message_id.rfind('/') + 1));
+    EXPECT_LE(number, lane.arrived) << delivery.message_id << " came before its turn";
+    lane.arrived = std::max(lane.arrived, number + 1);
+  }
+}
+
+bool Load::all_arrived() const {
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [this](const Lane& lane) { return lane.arrived == per_key_; });
 }
 
 }  // namespace waybill::testing

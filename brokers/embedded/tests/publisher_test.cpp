@@ -100,15 +100,6 @@ TEST(EmbeddedPublisher, a_topic_created_in_a_failed_transaction_is_created_again
   EXPECT_EQ(found->size(), 1U);
 }
 
-TEST(EmbeddedPublisher, rejects_ids_that_no_consumer_could_keep) {
-  QueueFixture queue;
-  const auto publisher = queue.open_publisher();
-  const std::string too_long(769, 'i');
-  EXPECT_EQ(publish_one(*publisher, message(1, "orders", too_long)).result,
-            PublishResult::rejected);
-  EXPECT_EQ(publish_one(*publisher, message(2, "orders", {})).result, PublishResult::rejected);
-}
-
 TEST(EmbeddedPublisher, close_keeps_its_deadline_with_a_busy_file) {
   QueueFixture queue;
   queue.options.busy_timeout = std::chrono::seconds(60);

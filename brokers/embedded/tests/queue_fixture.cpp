@@ -70,6 +70,27 @@ std::int64_t QueueFixture::number(const std::string& sql) {
   return first;
 }
 
+HarmableQueue::HarmableQueue() {
+  queue_.options.busy_timeout = Millis(100);
+}
+
+void HarmableQueue::stand_still() {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open(queue_.options.path.c_str(), &raw);
+  std::shared_ptr<sqlite3> holder(raw, &sqlite3_close);
+  sqlite3_busy_timeout(raw, 5000);
+  if (opened != SQLITE_OK ||
+      sqlite3_exec(raw, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr) != SQLITE_OK) {
+    throw std::runtime_error(sqlite3_errmsg(raw));
+  }
+  holder_ = std::move(holder);
+}
+
+void HarmableQueue::come_back_empty() {
+  for (const char* part : {"", "-wal", "-shm"}) std::filesystem::remove(queue_.options.path + part);
+  holder_.reset();
+}
+
 void poll_for(Publisher& publisher, OutcomeBook& book, std::size_t count) {
   const Steady until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (book.count < count && std::chrono::steady_clock::now() < until) {

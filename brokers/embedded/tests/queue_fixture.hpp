@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/testing/broker_conformance.hpp"
 #include "waybill/testing/broker_driver.hpp"
+
+struct sqlite3;
 
 namespace waybill::testing {
 
@@ -34,6 +37,32 @@ class QueueFixture final : public BrokerFixture {
  private:
   std::string folder_;
   std::vector<std::unique_ptr<Subscriber>> crashed_;
+};
+
+// The file's lock is what a server's process is elsewhere.
+class HarmableQueue final : public HarmableBroker {
+ public:
+  HarmableQueue();
+  [[nodiscard]] std::string destination() const override { return queue_.destination(); }
+  [[nodiscard]] std::unique_ptr<Publisher> open_publisher() override {
+    return queue_.open_publisher();
+  }
+  [[nodiscard]] std::unique_ptr<Subscriber> open_subscriber(const std::string& group,
+                                                            const std::string& member) override {
+    return queue_.open_subscriber(group, member);
+  }
+  void crash(std::unique_ptr<Subscriber> subscriber) override {
+    queue_.crash(std::move(subscriber));
+  }
+  void break_down() override { stand_still(); }
+  void come_back() override { go_on(); }
+  void come_back_empty() override;
+  void stand_still() override;
+  void go_on() override { holder_.reset(); }
+
+ private:
+  QueueFixture queue_;
+  std::shared_ptr<sqlite3> holder_;  // owns a connection that holds the lock
 };
 
 // Polls until `count` outcomes came, or 10 s are over.

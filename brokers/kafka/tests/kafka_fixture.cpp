@@ -71,6 +71,18 @@ void KafkaFixture::crash(std::unique_ptr<Subscriber> subscriber) {
   dynamic_cast<kafka::KafkaSubscriber&>(*subscriber).abandon();
 }
 
+std::vector<std::string> KafkaFixture::missing_destinations() {
+  return {random_name("late")};
+}
+
+void KafkaFixture::create(const std::string& destination) {
+  must(kafka::apply_topology(options, {destination, 1, 1}));
+}
+
+HarmableKafka::HarmableKafka() : kafka_(server_.url(), 4) {
+  kafka_.options.publish_timeout = std::chrono::seconds(2);
+}
+
 void create_topic(const kafka::Options& options, const std::string& topic,
                   const std::map<std::string, std::string>& settings) {
   const auto client = must(kafka::make_producer(options));

@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "waybill/brokers/kafka.hpp"
 #include "waybill/testing/broker_conformance.hpp"
@@ -24,6 +26,8 @@ class KafkaFixture final : public BrokerFixture {
   [[nodiscard]] std::unique_ptr<Subscriber> open_subscriber(const std::string& group,
                                                             const std::string& member) override;
   void crash(std::unique_ptr<Subscriber> subscriber) override;
+  [[nodiscard]] std::vector<std::string> missing_destinations() override;
+  void create(const std::string& destination) override;
 
   kafka::Options options;
   std::string topic;
@@ -49,6 +53,32 @@ class OwnKafka {
 
   std::string folder_;
   Server server_;
+};
+
+class HarmableKafka final : public HarmableBroker {
+ public:
+  HarmableKafka();
+  [[nodiscard]] std::string destination() const override { return kafka_.topic; }
+  [[nodiscard]] std::unique_ptr<Publisher> open_publisher() override {
+    return kafka_.open_publisher();
+  }
+  [[nodiscard]] std::unique_ptr<Subscriber> open_subscriber(const std::string& group,
+                                                            const std::string& member) override {
+    return kafka_.open_subscriber(group, member);
+  }
+  void crash(std::unique_ptr<Subscriber> subscriber) override {
+    kafka_.crash(std::move(subscriber));
+  }
+  void create(const std::string& destination) override { kafka_.create(destination); }
+  void break_down() override { server_.kill(); }
+  void come_back() override { server_.start(); }
+  void come_back_empty() override { server_.wipe_and_start(); }
+  void stand_still() override { server_.suspend(); }
+  void go_on() override { server_.resume(); }
+
+ private:
+  OwnKafka server_;
+  KafkaFixture kafka_;
 };
 
 // Creates a topic of one partition with settings, or throws.

@@ -227,27 +227,5 @@ TEST(KafkaSubscriber, a_topic_that_was_made_anew_is_read_from_its_start) {
   EXPECT_EQ(fresh.size(), 5U);
 }
 
-TEST(KafkaSubscriber, H5_goes_on_after_its_broker_was_killed_and_loses_nothing) {
-  const OwnKafka server;
-  KafkaFixture kafka(server.url(), 2);
-  const auto publisher = kafka.open_publisher();
-  publish_many(*publisher, kafka.topic, 100, "before");
-  const auto subscriber = kafka.open_subscriber("points", "a");
-  std::set<std::string> seen;
-  const auto note = [&](const std::vector<Delivery>& batch) {
-    for (const Delivery& delivery : batch) seen.insert(delivery.message_id);
-  };
-  const auto some = receive(*subscriber, 60);
-  note(some);
-  settle(*subscriber, some);
-  server.kill();
-  note(receive(*subscriber, 1000, Millis(500)));
-  server.start();
-  publish_many(*publisher, kafka.topic, 100, "after");
-  const Steady until = now() + seconds(40);
-  while (seen.size() < 200 && now() < until) note(receive(*subscriber, 100, seconds(1)));
-  EXPECT_EQ(seen.size(), 200U);
-}
-
 }  // namespace
 }  // namespace waybill::testing

@@ -73,9 +73,8 @@ void RabbitmqPublisher::poll(Steady until, OutcomeSink& sink) {
 
 void RabbitmqPublisher::close(Steady deadline, OutcomeSink& sink) {
   closed_ = true;
-  do {
-    poll(deadline, sink);
-  } while (open_ > 0 && now() < deadline);
+  poll(now(), sink);
+  while (open_ > 0 && now() < deadline) poll(deadline, sink);
   for (auto* const queue : {&sent_, &pending_}) {
     for (Entry& entry : *queue) {
       answer(entry, PublishResult::unknown, "closed before the server answered");

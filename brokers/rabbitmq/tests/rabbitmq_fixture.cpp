@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <stdexcept>
 
+#include "raw_client.hpp"
 #include "subscriber.hpp"
 
 namespace waybill::testing {
@@ -56,15 +58,61 @@ RabbitmqFixture::RabbitmqFixture(const std::string& url) : exchange(random_name(
   declare("points");
 }
 
-RabbitmqFixture::~RabbitmqFixture() = default;
+RabbitmqFixture::~RabbitmqFixture() {
+  try {
+    RawClient client(options.url);
+    for (const std::string& queue : queues_) client.delete_queue(queue);
+  } catch (const std::exception& error) {
+    // The server may be gone, with its queues.
+    std::fputs(error.what(), stderr);
+  }
+}
 
-void RabbitmqFixture::declare(const std::string& group) const {
-  must(rabbitmq::apply_topology(options, {.exchange = exchange,
-                                          .exchange_type = "fanout",
-                                          .queue = queue_of(group),
-                                          .queue_kind = rabbitmq::QueueKind::quorum,
-                                          .single_active = false,
-                                          .bindings = {""}}));
+void RabbitmqFixture::apply(const rabbitmq::Topology& topology) {
+  must(rabbitmq::apply_topology(options, topology));
+  if (!topology.queue.empty()) queues_.insert(topology.queue);
+}
+
+void RabbitmqFixture::declare(const std::string& group) {
+  rabbitmq::Topology topology;
+  topology.exchange = exchange;
+  topology.exchange_type = "fanout";
+  topology.queue = queue_of(group);
+  topology.bindings = {""};
+  apply(topology);
+}
+
+std::vector<std::string> RabbitmqFixture::missing_destinations() {
+  rabbitmq::Topology unbound;
+  unbound.exchange = random_name("unbound");
+  apply(unbound);
+  return {random_name("late") + "/", unbound.exchange + "/", random_name("late")};
+}
+
+void RabbitmqFixture::create(const std::string& destination) {
+  const std::size_t slash = destination.find('/');
+  rabbitmq::Topology topology;
+  topology.queue = random_name("made");
+  if (slash == std::string::npos) {
+    topology.queue = destination;
+  } else {
+    topology.exchange = destination.substr(0, slash);
+    topology.bindings = {"t"};  // the type of all messages in tests
+  }
+  apply(topology);
+}
+
+std::unique_ptr<Publisher> RabbitmqFixture::open_refused_publisher() {
+  rabbitmq::Options refused = options;
+  refused.url.replace(refused.url.find("guest:guest"), 11, "guest:wrong-secret");
+  return must(rabbitmq::open_publisher(refused));
+}
+
+HarmableRabbitmq::HarmableRabbitmq() : rabbitmq_(server_.url()) {
+  rabbitmq_.options.publish_timeout = std::chrono::seconds(2);
+  rabbitmq_.options.connect_timeout = std::chrono::seconds(2);
+  // A quorum queue that is killed within its first seconds has lost its name, and stays silent.
+  server_.control("eval '[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log().'");
 }
 
 std::unique_ptr<Publisher> RabbitmqFixture::open_publisher() {
