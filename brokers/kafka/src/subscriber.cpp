@@ -4,6 +4,7 @@
 
 #include "failure.hpp"
 #include "waybill/brokers/cloud_events.hpp"
+#include "waybill/message_id.hpp"
 
 namespace waybill::kafka {
 namespace {
@@ -51,7 +52,7 @@ Delivery read(const rd_kafka_message_t& message, const std::string& topic) {
     }
   }
   if (message.key != nullptr) delivery.key = bytes(message.key, message.key_len);
-  if (delivery.message_id.empty()) {
+  if (delivery.message_id.empty() || delivery.message_id.size() > kMessageIdBytesMax) {
     // No MessageId on purpose: a consumer parks it, each one under its own name.
     delivery.message_id = "kafka:" + topic + ":" + std::to_string(message.partition) + ":" +
                           std::to_string(message.offset);
