@@ -65,13 +65,18 @@ Result<std::string> parse_file_url(std::string_view url, std::string_view scheme
 
 }  // namespace
 
+bool is_mariadb_url(std::string_view url) {
+  return url.starts_with("mariadb://");
+}
+
 bool is_postgres_url(std::string_view url) {
   return url.starts_with("postgresql://") || url.starts_with("postgres://");
 }
 
 Result<std::string> parse_store_url(std::string_view url) {
-  if (is_postgres_url(url)) return std::string(url);
-  return parse_file_url(url, "sqlite", "store URL", ", postgresql://user@host/database");
+  if (is_postgres_url(url) || is_mariadb_url(url)) return std::string(url);
+  return parse_file_url(url, "sqlite", "store URL",
+                        ", postgresql://user@host/database, mariadb://user@host/database");
 }
 
 bool is_kafka_url(std::string_view url) {

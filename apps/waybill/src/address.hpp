@@ -8,6 +8,7 @@
 
 namespace waybill::cli {
 
+[[nodiscard]] bool is_mariadb_url(std::string_view url);
 [[nodiscard]] bool is_postgres_url(std::string_view url);
 
 // The file behind `sqlite:///absolute/path`, percent-decoded; the URL of a server as it is.

@@ -19,7 +19,7 @@ namespace waybill::cli {
 // both.
 struct Config {
   struct Store {
-    std::string url;  // sqlite:///absolute/path or postgresql://…; empty = not set
+    std::string url;  // sqlite:///absolute/path, postgresql://… or mariadb://…; empty = not set
     std::string table = "local_message";
     std::optional<Millis> busy_timeout;
   };

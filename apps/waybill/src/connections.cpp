@@ -18,11 +18,17 @@ Result<StoreOptions> store_options(const Config& config) {
   const std::string& url = config.store.url;
   if (url.empty()) {
     return Error{Remedy::fix_call, "no store is configured",
-                 "give --store sqlite:///absolute/path or postgresql://user@host/database, set "
-                 "WAYBILL_STORE, or write url in [store]"};
+                 "give --store sqlite:///absolute/path, postgresql://user@host/database or "
+                 "mariadb://user@host/database, set WAYBILL_STORE, or write url in [store]"};
   }
   const Result<std::string> address = parse_store_url(url);
   if (!address) return address.error();
+  if (is_mariadb_url(url)) {
+    mariadb::Options options;
+    options.url = *address;
+    options.table = config.store.table;
+    return StoreOptions(options);
+  }
   if (is_postgres_url(url)) {
     postgres::Options options;
     options.url = *address;
@@ -37,6 +43,9 @@ Result<StoreOptions> store_options(const Config& config) {
 }
 
 std::string name_of(const StoreOptions& options) {
+  if (const auto* server = std::get_if<mariadb::Options>(&options)) {
+    return mariadb::public_url(server->url);
+  }
   if (const auto* server = std::get_if<postgres::Options>(&options)) {
     return postgres::public_url(server->url);
   }
@@ -44,6 +53,9 @@ std::string name_of(const StoreOptions& options) {
 }
 
 std::string print_schema(const StoreOptions& options, store::SchemaPart part) {
+  if (const auto* server = std::get_if<mariadb::Options>(&options)) {
+    return mariadb::print_schema(part, server->table);
+  }
   if (const auto* server = std::get_if<postgres::Options>(&options)) {
     return postgres::print_schema(part, server->table);
   }

@@ -10,6 +10,7 @@
 #include "waybill/error.hpp"
 #include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
+#include "waybill/stores/mariadb.hpp"
 #include "waybill/stores/postgres.hpp"
 #include "waybill/stores/sqlite.hpp"
 
@@ -19,7 +20,7 @@ namespace waybill::cli {
 [[nodiscard]] Error about_file(const std::string& path, const Error& error);
 
 // The configured database, of whichever kind.
-using StoreOptions = std::variant<sqlite::Options, postgres::Options>;
+using StoreOptions = std::variant<sqlite::Options, postgres::Options, mariadb::Options>;
 
 // **Errors**: fix_call when no store is configured, or its URL cannot be read.
 [[nodiscard]] Result<StoreOptions> store_options(const Config& config);

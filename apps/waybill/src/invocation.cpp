@@ -34,8 +34,8 @@ void add_setting_flag(CLI::App& command, Invocation& invocation, const std::stri
 
 void add_store_flags(CLI::App& command, Invocation& invocation) {
   add_setting_flag(command, invocation, "--store", "store.url", "URL",
-                   "Database with the message table: sqlite:///absolute/path or "
-                   "postgresql://user@host/database");
+                   "Database with the message table: sqlite:///absolute/path, "
+                   "postgresql://user@host/database or mariadb://user@host/database");
   add_setting_flag(command, invocation, "--table", "store.table", "NAME",
                    "Message table (default: local_message)");
 }

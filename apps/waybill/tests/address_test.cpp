@@ -51,7 +51,8 @@ TEST(Address, refuses_what_is_no_store_url_and_says_why) {
       {"sqlite:///tmp/a%00b", "bad percent-encoding in path '/tmp/a%00b'",
        "write a '%' in a file name as %25"},
       {"queue:///tmp/a", "unknown scheme 'queue' in the store URL",
-       "known: sqlite:///absolute/path, postgresql://user@host/database"},
+       "known: sqlite:///absolute/path, postgresql://user@host/database, "
+       "mariadb://user@host/database"},
   };
   for (const Refused& refused : cases) {
     const auto path = parse_store_url(refused.url);
@@ -68,6 +69,8 @@ TEST(Address, leaves_the_url_of_a_server_to_its_driver) {
     EXPECT_EQ(*parse_store_url(url), url);
   }
   EXPECT_FALSE(is_postgres_url("sqlite:///postgresql://"));
+  EXPECT_TRUE(is_mariadb_url("mariadb://shop@db/orders"));
+  EXPECT_EQ(*parse_store_url("mariadb://shop@db/orders"), "mariadb://shop@db/orders");
 }
 
 TEST(Address, keeps_credentials_behind_an_unknown_scheme_to_itself) {

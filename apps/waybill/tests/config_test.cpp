@@ -151,7 +151,7 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
        "waybill.toml:2: relay.holder: is empty (leave the key out to get the default)"},
       {"[store]\nurl = \"mysql://x\"\n",
        "waybill.toml:2: store.url: unknown scheme 'mysql' in the store URL (known: "
-       "sqlite:///absolute/path, postgresql://user@host/database)"},
+       "sqlite:///absolute/path, postgresql://user@host/database, mariadb://user@host/database)"},
       {"[store]\nurl = true\n", "waybill.toml:2: store.url: must be a string, not a boolean"},
       {"[store]\ntable = \"a;b\"\n",
        "waybill.toml:2: store.table: 'a;b' is no table name (small letters, digits and '_', at "

@@ -58,7 +58,7 @@ class Process {
 };
 
 // A folder with databases; removed at the end.
-class ProgramTest : public testing::Test {
+class ProgramTest : public ::testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;
