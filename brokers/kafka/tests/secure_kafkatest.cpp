@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "kafka_fixture.hpp"
+#include "waybill/testing/certificates.hpp"
 
 namespace waybill::testing {
 namespace {
@@ -16,17 +16,14 @@ using std::chrono::seconds;
 class SecureKafka : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = "/var/tmp/" + random_name("waybill-keys");
-    std::filesystem::create_directory(folder_);
-    make_authority("ca");
-    make_authority("other");
-    make_certificate("server", "-days 2");
-    make_certificate("expired", "-days -1");
+    certificates_ = std::make_unique<Certificates>();
+    certificates_->make("server", 2);
+    certificates_->make("expired", -1);
     std::random_device random;
     port_ = 10000 + random() % 9000;
     const std::string secure = std::to_string(port_);
     const std::string expired = std::to_string(port_ + 1);
-    const std::string properties = folder_ + "/properties";
+    const std::string properties = certificates_->path("properties");
     std::ofstream(properties)
         << "listeners=PLAINTEXT://127.0.0.1:@PORT@,SECURE://127.0.0.1:" << secure
         << ",EXPIRED://127.0.0.1:" << expired << ",CONTROLLER://127.0.0.1:@CONTROLLER@\n"
@@ -42,8 +39,9 @@ super.users=User:ANONYMOUS;User:alice
 listener.name.secure.ssl.keystore.type=PEM
 listener.name.expired.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location=)"
-        << folder_ << "/server.pem\nlistener.name.expired.ssl.keystore.location=" << folder_
-        << "/expired.pem\n";
+        << certificates_->path("server.pem")
+        << "\nlistener.name.expired.ssl.keystore.location=" << certificates_->path("expired.pem")
+        << "\n";
     server_ = std::make_unique<OwnKafka>(properties);
     topic_ = random_name("orders");
     kafka::Options plain;
@@ -54,13 +52,13 @@ listener.name.secure.ssl.keystore.location=)"
 
   static void TearDownTestSuite() {
     server_.reset();
-    std::filesystem::remove_all(folder_);
+    certificates_.reset();
   }
 
   static kafka::Options options_of(const std::string& user, const std::string& password) {
     kafka::Options options;
     options.brokers = "localhost:" + std::to_string(port_);
-    options.tls = kafka::Tls{folder_ + "/ca.crt", {}, {}};
+    options.tls = kafka::Tls{certificates_->path("ca.crt"), {}, {}};
     options.sasl = kafka::Sasl{"PLAIN", user, password};
     options.extra = {{"broker.address.family", "v4"}};
     options.publish_timeout = seconds(3);
@@ -84,32 +82,15 @@ listener.name.secure.ssl.keystore.location=)"
     EXPECT_NE(checked.error().text.find(why), std::string::npos) << checked.error().text;
   }
 
-  static std::string folder_;
+  static std::unique_ptr<Certificates> certificates_;
   static std::string topic_;
   static std::uint32_t port_;
 
  private:
-  static void openssl(const std::string& arguments) {
-    run("cd '" + folder_ + "' && openssl " + arguments + " 2>&1");
-  }
-  static void make_authority(const std::string& name) {
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=" + name + " -keyout " + name +
-            ".key -out " + name + ".crt");
-  }
-  static void make_certificate(const std::string& name, const std::string& validity) {
-    std::ofstream(folder_ + "/names") << "subjectAltName=DNS:localhost\n";
-    openssl("req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout " + name + ".key -out " +
-            name + ".csr");
-    openssl("x509 -req -in " + name +
-            ".csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile names " + validity + " -out " +
-            name + ".crt");
-    run("cd '" + folder_ + "' && cat " + name + ".key " + name + ".crt >" + name + ".pem");
-  }
-
   static std::unique_ptr<OwnKafka> server_;
 };
 
-std::string SecureKafka::folder_;
+std::unique_ptr<Certificates> SecureKafka::certificates_;
 std::string SecureKafka::topic_;
 std::uint32_t SecureKafka::port_ = 0;
 std::unique_ptr<OwnKafka> SecureKafka::server_;
@@ -168,7 +149,7 @@ TEST_F(SecureKafka, C4_denied_access_is_destination_down_and_told_to_a_consumer)
 
 TEST_F(SecureKafka, L3_a_certificate_of_another_authority_name_or_time_is_refused) {
   kafka::Options other_authority = options_of("alice", "right");
-  other_authority.tls->ca_file = folder_ + "/other.crt";
+  other_authority.tls->ca_file = certificates_->path("other.crt");
   expect_refused_certificate(other_authority);
   kafka::Options other_name = options_of("alice", "right");
   other_name.brokers = "127.0.0.1:" + std::to_string(port_);
