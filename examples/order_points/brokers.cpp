@@ -7,7 +7,9 @@
 namespace order_points {
 namespace {
 
-constexpr std::chrono::seconds kPublishTimeout{3};  // a lost answer shows soon
+// A lost answer shows soon, and so does a connection that is dead without a word.
+constexpr std::chrono::seconds kPublishTimeout{3};
+constexpr std::chrono::seconds kHeartbeat{2};
 
 bool is_kafka(const std::string& queue) {
   return queue.starts_with("kafka://");
@@ -28,6 +30,7 @@ waybill::rabbitmq::Options rabbitmq_at(const std::string& url) {
   waybill::rabbitmq::Options options;
   options.url = url;
   options.publish_timeout = kPublishTimeout;
+  options.heartbeat = kHeartbeat;
   return options;
 }
 

@@ -369,6 +369,9 @@ ConsumerLoop::Fate ConsumerLoop::park(const Delivery& delivery, std::string_view
   message.reason = storable(reason.empty() ? "no reason given" : reason, kReasonBytesMax);
   message.epoch = delivery.epoch;
   message.attempts = attempts;
+  // What no column can hold as it is, is not kept: another key would be another order.
+  if (is_storable_text(delivery.key)) message.key = delivery.key;
+  if (is_storable_text(delivery.traceparent)) message.traceparent = delivery.traceparent;
   const Status parked = with_session(
       [&](InboxSession& session) {
         return session.park(options_.consumer, message, delivery.sent_at);

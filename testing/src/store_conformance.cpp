@@ -864,6 +864,8 @@ TEST_P(StoreConformance, J2_a_parked_message_is_taken_up_with_audit_until_it_was
   message.body = "{}";
   message.reason = "no such user";
   message.epoch = 2;
+  message.key = "user-\u4e00";
+  message.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   ASSERT_TRUE(inbox->park("points", message, DatabaseTime{}).ok());
   ASSERT_TRUE(inbox->park("mail", message, DatabaseTime{}).ok());
   ASSERT_EQ(must(inbox->parked("", 10)).size(), 2U);
@@ -874,6 +876,8 @@ TEST_P(StoreConformance, J2_a_parked_message_is_taken_up_with_audit_until_it_was
   ASSERT_TRUE(taken.has_value());
   EXPECT_EQ(taken->epoch, 2U);
   EXPECT_EQ(taken->body, "{}");
+  EXPECT_EQ(taken->key, message.key);
+  EXPECT_EQ(taken->traceparent, message.traceparent);
   EXPECT_EQ(database_->query("SELECT reason FROM waybill_audit"),
             std::vector<std::string>{"user created"});
   database_->execute("UPDATE waybill_inbox SET verdict = 'done' WHERE consumer = 'points'");

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "broker.hpp"
 #include "shop.hpp"
-#include "waybill/testing/server.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using order_points::test::run_program;
 
 TEST(ForeignEvents, I6_what_cannot_be_handled_is_parked_with_its_reason_and_the_others_go_on) {
-  const std::string broker = testing::Server::shared(WAYBILL_SERVERS_TOOLS, WAYBILL_BROKER).url();
+  const std::string broker = broker_url();
   const std::string topic = "foreign-" + std::to_string(::getpid());
   Shop shop;
   ASSERT_EQ(shop.waybill("broker apply " + topic + " --queue " + broker).exit_code, 0);

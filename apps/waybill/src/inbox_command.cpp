@@ -32,6 +32,7 @@ boost::json::object as_json(const ParkedMessage& parked) {
           {"reason", json_text(parked.reason)},
           {"epoch", parked.epoch},
           {"attempts", parked.attempts},
+          {"key", json_text(parked.key)},
           {"gmt_create", print_time(parked.gmt_create)},
           {"content", text ? parked.body : base64(parked.body)},
           {"content_encoding", text ? "text" : "base64"}};
@@ -107,6 +108,8 @@ Status publish(Publisher& publisher, const std::string& topic, const ParkedMessa
   outgoing.destination = topic;
   outgoing.message_id = message.message_id;
   outgoing.message_type = message.message_type;
+  outgoing.key = message.key;
+  outgoing.traceparent = message.traceparent;
   outgoing.body = message.body;
   outgoing.epoch = message.epoch + 1;
   const Steady deadline = std::chrono::steady_clock::now() + kPublishWait;

@@ -20,8 +20,8 @@ class ParkedMessages : public ProgramTest {
         "INSERT INTO waybill_inbox(consumer, message_id, epoch, verdict, reason) "
         "VALUES('points', 'order/order.placed/A-1', 0, 'failed', 'no such user');"
         "INSERT INTO waybill_parked(consumer, message_id, message_type, body, reason, epoch, "
-        "attempts) VALUES('points', 'order/order.placed/A-1', 'order.placed', x'7b7d', "
-        "'no such user', 0, 3);");
+        "attempts, partition_key, traceparent) VALUES('points', 'order/order.placed/A-1', "
+        "'order.placed', x'7b7d', 'no such user', 0, 3, 'user-1', '00-1-2-01');");
   }
   std::string points_url() const { return "sqlite://" + path("points.db"); }
   Answer replay(const std::string& id, const std::string& topic = "orders") const {
@@ -60,6 +60,8 @@ TEST_F(ParkedMessages, J2_are_published_again_under_a_newer_epoch_with_audit) {
   EXPECT_EQ(copy.at("message_id").as_string(), "order/order.placed/A-1");
   EXPECT_EQ(copy.at("epoch").to_number<int>(), 1);
   EXPECT_EQ(copy.at("content").as_string(), "{}");
+  EXPECT_EQ(sql("queue.db", "SELECT key, traceparent FROM log ORDER BY rowid DESC LIMIT 1;"),
+            "user-1|00-1-2-01\n");
   EXPECT_EQ(sql("points.db",
                 "SELECT operator, action, message_table, message_row, reason FROM "
                 "waybill_audit;"),

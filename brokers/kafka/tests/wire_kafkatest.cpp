@@ -31,6 +31,19 @@ TEST(KafkaWire, an_empty_body_is_no_tombstone_and_no_key_is_no_empty_key) {
             "-1 0");
 }
 
+TEST(KafkaWire, the_preset_plain_is_the_body_and_one_header) {
+  KafkaFixture kafka(1);
+  kafka.options.format = WireFormat::plain;
+  Outgoing outgoing = message(1, kafka.topic, "order/t/7", "the body", "customer 1");
+  outgoing.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  ASSERT_EQ(publish_one(*kafka.open_publisher(), outgoing).result, PublishResult::acked);
+  EXPECT_EQ(run("kcat -C -q -e -b " + kafka.options.brokers.substr(8) + " -t " + kafka.topic +
+                " -f '%k|%h|%s'"),
+            "customer 1|message_id=order/t/7|the body");
+  const auto subscriber = kafka.open_subscriber("reader", "reader");
+  EXPECT_EQ(receive(*subscriber, 1).at(0).message_id, "order/t/7");
+}
+
 TEST(KafkaWire, the_cloudevents_sdk_for_python_reads_every_attribute_and_byte) {
   KafkaFixture kafka(1);
   kafka.options.source = "/shop/orders";

@@ -35,6 +35,8 @@ struct ParkedMessage {
   std::uint32_t attempts = 0;
   DatabaseTime gmt_create;
   std::string consumer;
+  std::string key;          // as it came, or empty
+  std::string traceparent;  // or empty
 };
 
 // Every call is one short transaction of its own.

@@ -14,7 +14,7 @@ namespace {
 // Append only. DDL ends the transaction, so that a migration can be cut off anywhere: each of its
 // statements can run again.
 constexpr store::Migration kProducerMigrations[] = {{sql::kMessageTable1, sql::kProducer1}};
-constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}};
+constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}, {"", sql::kConsumer2}};
 
 // Held until the connection ends: one migrator of a database works at a time.
 constexpr std::string_view kLockMigrators =

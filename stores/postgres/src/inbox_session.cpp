@@ -87,6 +87,8 @@ class PostgresInboxSession final : public InboxSession {
         parameters.add(consumer).add(id).add(std::string_view(message.message_type));
         parameters.add_bytes(message.body).add(reason);
         parameters.add(std::int64_t{message.epoch}).add(std::int64_t{message.attempts});
+        parameters.add(std::string_view(message.key));
+        parameters.add(std::string_view(message.traceparent));
         static_cast<void>(connection_.write(sql::kPark, std::move(parameters)));
       });
     });
@@ -168,7 +170,7 @@ class PostgresInboxSession final : public InboxSession {
       rows.push_back({found.text(at, 0), found.text(at, 1), found.text(at, 2), found.text(at, 3),
                       static_cast<std::uint32_t>(found.number(at, 4)),
                       static_cast<std::uint32_t>(found.number(at, 5)), found.time(at, 6),
-                      found.text(at, 7)});
+                      found.text(at, 7), found.text(at, 8), found.text(at, 9)});
     }
     return rows;
   }

@@ -12,7 +12,7 @@ namespace {
 
 // Append only.
 constexpr store::Migration kProducerMigrations[] = {{sql::kMessageTable1, sql::kProducer1}};
-constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}};
+constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}, {"", sql::kConsumer2}};
 
 // Held until the migration's transaction ends: one migrator works at a time.
 constexpr std::string_view kLockMigrators =

@@ -89,6 +89,8 @@ class SqliteInboxSession final : public InboxSession {
             .bind(reason)
             .bind(std::int64_t{message.epoch})
             .bind(std::int64_t{message.attempts})
+            .bind(message.key)
+            .bind(message.traceparent)
             .run();
       });
     });
@@ -171,7 +173,7 @@ class SqliteInboxSession final : public InboxSession {
       rows.push_back({query.text(0), query.text(1), query.text(2), query.text(3),
                       static_cast<std::uint32_t>(query.number(4)),
                       static_cast<std::uint32_t>(query.number(5)), parse_time(query.text(6)),
-                      query.text(7)});
+                      query.text(7), query.text(8), query.text(9)});
     }
     return rows;
   }

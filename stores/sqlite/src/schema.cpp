@@ -13,7 +13,7 @@ using store::SchemaKind;
 
 // Append only.
 constexpr store::Migration kProducerMigrations[] = {{sql::kMessageTable1, sql::kProducer1}};
-constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}};
+constexpr store::Migration kConsumerMigrations[] = {{"", sql::kConsumer1}, {"", sql::kConsumer2}};
 
 constexpr std::string_view kTableExists =
     "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";

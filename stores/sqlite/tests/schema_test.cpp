@@ -36,6 +36,30 @@ TEST(SqliteSchema, is_applied_once_and_again_without_a_change) {
   EXPECT_TRUE(findings->empty()) << findings->front().text;
 }
 
+TEST(SqliteSchema, of_an_older_version_asks_for_its_migration_and_keeps_its_rows) {
+  const ScratchFolder folder;
+  const Options options = at(folder.file("a.db"));
+  ASSERT_TRUE(apply_schema(options, SchemaPart::consumer).ok());
+  PlainClient client(options.path);
+  client.query("ALTER TABLE waybill_parked DROP COLUMN partition_key");
+  client.query("ALTER TABLE waybill_parked DROP COLUMN traceparent");
+  client.query("UPDATE waybill_schema SET version = 1");
+  client.query(
+      "INSERT INTO waybill_parked (consumer, message_id, message_type, body, reason, epoch,"
+      " attempts) VALUES ('points', 'a/t/1', 't', x'00', 'no such user', 0, 1)");
+  const auto refused = open_inbox_store(options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_NE(refused.error().to_string().find("schema apply"), std::string::npos)
+      << refused.error().to_string();
+  const auto applied = apply_schema(options, SchemaPart::consumer);
+  ASSERT_TRUE(applied.ok()) << applied.error().to_string();
+  EXPECT_EQ(applied->version_before, 1);
+  EXPECT_EQ(applied->version_after, 2);
+  EXPECT_EQ(client.query("SELECT reason FROM waybill_parked WHERE partition_key = ''"),
+            std::vector<std::string>{"no such user"});
+  EXPECT_TRUE(open_inbox_store(options).ok());
+}
+
 TEST(SqliteSchema, is_applied_by_two_at_once) {
   const ScratchFolder folder;
   Options options = at(folder.file("a.db"));
