@@ -85,7 +85,9 @@ std::string session_statement(const Settings& settings) {
          " SET SESSION autocommit = 1, sql_mode = '" +
          std::string(kSqlMode) + "', time_zone = '+00:00', max_statement_time = " + answer +
          ", idle_transaction_timeout = " + answer + ", innodb_lock_wait_timeout = " + lock +
-         ", lock_wait_timeout = " + lock;
+         ", lock_wait_timeout = " + lock +
+         // Else a long list of ids becomes a subquery, which no index serves.
+         ", in_predicate_conversion_threshold = 0";
 }
 
 }  // namespace
@@ -171,19 +173,25 @@ void Database::fail(unsigned code, const std::string& message, bool in_doubt) {
                  in_doubt ? "it may have been written; look before doing it again" : ""}};
 }
 
-void Database::query(const std::string& text, bool in_doubt) {
+std::int64_t Database::query(const std::string& text, bool in_doubt) {
   MYSQL* connection = connection_.get();
   int more = mysql_real_query(connection, text.data(), static_cast<unsigned long>(text.size()));
+  std::int64_t affected = 0;
   while (more == 0) {
     mysql_free_result(mysql_store_result(connection));
+    affected = static_cast<std::int64_t>(mysql_affected_rows(connection));
     more = mysql_next_result(connection);
   }
   if (more > 0) fail(mysql_errno(connection), mysql_error(connection), in_doubt);
+  return affected;
 }
 
-void Database::execute(const std::string& statements) {
-  if (connection_ == nullptr) connect();
-  query(statements, !in_transaction_);
+std::int64_t Database::change(const std::string& statements) {
+  if (connection_ == nullptr) {
+    if (in_transaction_) fail(CR_SERVER_LOST, "in the middle of a transaction", false);
+    connect();
+  }
+  return query(statements, !in_transaction_);
 }
 
 Database::Prepared& Database::prepare(const std::string& sql) {

@@ -11,6 +11,9 @@
 namespace waybill::mariadb {
 namespace {
 
+// Of one statement; the optimizer makes ranges of so many, not of any number.
+constexpr std::size_t kIdsMax = 1000;
+
 // A state UPDATE that changed fewer rows than it named. Never leaves this file.
 struct NotAll {};
 
@@ -31,19 +34,41 @@ void write_delivery(Connection& connection, std::span<const Mark> marks,
                                   Parameters().add(std::string_view(rows.text()))));
 }
 
+void fill_in(std::string& text, std::string_view name, std::string_view value) {
+  if (const std::size_t at = text.rfind(name); at != text.npos) {
+    text.replace(at, name.size(), value);
+  }
+}
+
+// Throws NotAll.
+void write_states(Connection& connection, const std::string& statement,
+                  std::span<const std::int64_t> ids, const Lease* lease) {
+  std::string list;
+  for (const std::int64_t id : ids) {
+    if (!list.empty()) list += ',';
+    list += std::to_string(id);
+  }
+  std::string filled = statement;
+  fill_in(filled, "{ids}", list);
+  if (lease != nullptr) fill_in(filled, "{held}", std::to_string(lease->fence));
+  WAYBILL_TEST_POINT("store.inside_mark");
+  const std::int64_t changed = connection.database().change(filled);
+  if (changed != static_cast<std::int64_t>(ids.size())) throw NotAll();
+}
+
 // Throws NotAll.
 void write_state(Connection& connection, std::span<const Mark> marks, const store::MarkGroup& group,
                  const Lease* lease) {
   std::vector<std::int64_t> ids;
   ids.reserve(group.marks.size());
   for (const std::size_t place : group.marks) ids.push_back(marks[place].id);
-  Parameters parameters;
-  parameters.add(std::string_view(json_list(ids)));
-  if (lease != nullptr) parameters.add(static_cast<std::int64_t>(lease->fence));
-  WAYBILL_TEST_POINT("store.inside_mark");
-  const Rows changed = connection.database().write(
-      connection.sql(sql::kMark, group.from, group.cause, lease != nullptr), parameters);
-  if (changed.affected() != static_cast<std::int64_t>(ids.size())) throw NotAll();
+  const std::string& statement =
+      connection.sql(sql::kMark, group.from, group.cause, lease != nullptr);
+  for (std::span<const std::int64_t> left = ids; !left.empty();) {
+    const auto part = left.first(std::min(left.size(), kIdsMax));
+    write_states(connection, statement, part, lease);
+    left = left.subspan(part.size());
+  }
 }
 
 void write_group(Connection& connection, std::span<const Mark> marks, const store::MarkGroup& group,

@@ -141,7 +141,9 @@ class Database {
   Rows write(const std::string& sql, const Parameters& parameters = {});
 
   // Statements without parameters and answers, separated by ';'.
-  void execute(const std::string& statements);
+  void execute(const std::string& statements) { static_cast<void>(change(statements)); }
+  // The same; answers how many rows the last of them found for a change.
+  std::int64_t change(const std::string& statements);
 
   // Runs `body` in one transaction.
   template <class Body>
@@ -173,7 +175,7 @@ class Database {
 
   Rows run(const std::string& sql, const Parameters& parameters, bool in_doubt);
   Prepared& prepare(const std::string& sql);
-  void query(const std::string& text, bool in_doubt);
+  std::int64_t query(const std::string& text, bool in_doubt);
   [[noreturn]] void fail(unsigned code, const std::string& message, bool in_doubt);
   void disconnect() noexcept;
 
