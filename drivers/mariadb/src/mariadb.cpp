@@ -112,7 +112,15 @@ Database::~Database() {
 void Database::disconnect() noexcept {
   prepared_.clear();
   connection_.reset();
-  in_transaction_ = false;
+}
+
+// A transaction does not outlive its connection.
+void Database::ensure_connected() {
+  if (connection_ != nullptr) return;
+  if (transaction_ != Transaction::none) {
+    fail(CR_SERVER_LOST, "in the middle of a transaction", false);
+  }
+  connect();
 }
 
 void Database::connect() {
@@ -187,11 +195,12 @@ std::int64_t Database::query(const std::string& text, bool in_doubt) {
 }
 
 std::int64_t Database::change(const std::string& statements) {
-  if (connection_ == nullptr) {
-    if (in_transaction_) fail(CR_SERVER_LOST, "in the middle of a transaction", false);
-    connect();
+  ensure_connected();
+  if (transaction_ != Transaction::announced) {
+    return query(statements, transaction_ == Transaction::none);
   }
-  return query(statements, !in_transaction_);
+  transaction_ = Transaction::open;
+  return query("START TRANSACTION; " + statements, false);
 }
 
 Database::Prepared& Database::prepare(const std::string& sql) {
@@ -212,9 +221,10 @@ Database::Prepared& Database::prepare(const std::string& sql) {
 }
 
 Rows Database::run(const std::string& sql, const Parameters& parameters, bool in_doubt) {
-  if (connection_ == nullptr) {
-    if (in_transaction_) fail(CR_SERVER_LOST, "in the middle of a transaction", false);
-    connect();
+  ensure_connected();
+  if (transaction_ == Transaction::announced) {
+    query("START TRANSACTION", false);
+    transaction_ = Transaction::open;
   }
   Prepared& prepared = prepare(sql);
   MYSQL_STMT* statement = prepared.statement.get();
@@ -260,24 +270,25 @@ Rows Database::read(const std::string& sql, const Parameters& parameters) {
 }
 
 Rows Database::write(const std::string& sql, const Parameters& parameters) {
-  return run(sql, parameters, !in_transaction_);
+  return run(sql, parameters, transaction_ == Transaction::none);
 }
 
 void Database::begin() {
-  if (connection_ == nullptr) connect();
-  query("START TRANSACTION", false);
-  in_transaction_ = true;
+  ensure_connected();
+  transaction_ = Transaction::announced;
 }
 
 void Database::commit() {
-  if (connection_ == nullptr) fail(CR_SERVER_LOST, "in the middle of a transaction", false);
-  query("COMMIT", true);
-  in_transaction_ = false;
+  if (transaction_ == Transaction::open) {
+    ensure_connected();
+    query("COMMIT", true);
+  }
+  transaction_ = Transaction::none;
 }
 
 void Database::roll_back() noexcept {
-  const bool is_open = in_transaction_ && connection_ != nullptr;
-  in_transaction_ = false;
+  const bool is_open = transaction_ == Transaction::open && connection_ != nullptr;
+  transaction_ = Transaction::none;
   // The server rolls back what has no connection.
   if (is_open && mysql_rollback(connection_.get()) != 0) disconnect();
 }

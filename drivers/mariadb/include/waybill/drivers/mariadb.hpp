@@ -145,7 +145,8 @@ class Database {
   // The same; answers how many rows the last of them found for a change.
   std::int64_t change(const std::string& statements);
 
-  // Runs `body` in one transaction.
+  // Runs `body` in one transaction; START TRANSACTION travels with the first change() where that
+  // comes first.
   template <class Body>
   auto transaction(Body&& body) {
     begin();
@@ -165,10 +166,12 @@ class Database {
   }
 
  private:
+  enum class Transaction { none, announced, open };
   struct Prepared;
 
   void connect();
   void verify_session();
+  void ensure_connected();
   void begin();
   void commit();
   void roll_back() noexcept;
@@ -182,7 +185,7 @@ class Database {
   Settings settings_;
   std::unique_ptr<st_mysql, void (*)(st_mysql*)> connection_;
   std::unordered_map<const std::string*, std::unique_ptr<Prepared>> prepared_;
-  bool in_transaction_ = false;
+  Transaction transaction_ = Transaction::none;
 };
 
 }  // namespace waybill::mariadb
