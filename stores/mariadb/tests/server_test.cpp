@@ -1,5 +1,6 @@
 // What a test does to a whole server: each has one of its own.
 #include "mariadb_fixture.hpp"
+#include "waybill/testing/certificates.hpp"
 
 namespace waybill::mariadb {
 namespace {
@@ -184,6 +185,39 @@ TEST_F(MariadbServer, G1_a_scan_examines_what_it_returns_whatever_the_statistics
   mark.cause = Cause::acked;
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
   EXPECT_LE(rows_examined(), 20);
+}
+
+// The server's certificate is of "localhost".
+TEST(MariadbTls, an_issuer_in_the_url_is_asked_for_the_servers_certificate_and_name) {
+  const testing::Certificates certificates;
+  certificates.make("server", 2);
+  ::setenv("WAYBILL_MARIADB_OPTIONS",
+           ("--ssl-cert=" + certificates.path("server.crt") +
+            " --ssl-key=" + certificates.path("server.key"))
+               .c_str(),
+           1);
+  const auto server = testing::Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
+                                           "/var/tmp/waybill-own-" + std::to_string(::getpid()));
+  PlainClient root(server.url());
+  root.query(
+      "CREATE USER secure@127.0.0.1 REQUIRE SSL; GRANT ALL ON waybill.* TO secure@127.0.0.1");
+  const auto applied = [&](const std::string& host, const std::string& parameters) {
+    Options options;
+    options.url = server.url();
+    options.url.replace(options.url.find("root@127.0.0.1"), 14, "secure@" + host);
+    options.url += parameters;
+    const auto result = apply_schema(options, SchemaPart::producer);
+    return result ? Error{Remedy::retry, "applied", ""} : result.error();
+  };
+  const std::string ca = "?ssl-ca=" + certificates.path("ca.crt");
+  EXPECT_EQ(applied("localhost", ca).text, "applied");
+  EXPECT_EQ(applied("127.0.0.1", "?ssl=true").text, "applied") << "encrypted, whoever it is";
+  for (const Error& refused : {applied("127.0.0.1", ca),
+                               applied("localhost", "?ssl-ca=" + certificates.path("other.crt"))}) {
+    EXPECT_EQ(refused.remedy, Remedy::fix_call) << refused.to_string();
+    EXPECT_NE(refused.hint.find("ssl"), std::string::npos) << refused.to_string();
+  }
+  EXPECT_EQ(applied("localhost", "").remedy, Remedy::fix_call) << "without TLS";
 }
 
 }  // namespace
