@@ -80,6 +80,8 @@ void Connection::wait(Steady until, const Waker& waker, bool reads) {
     waits[1] = {socket_.descriptor(), socket_.events(unsent_bytes() > 0, reads), 0};
   }
   static_cast<void>(::poll(waits.data(), waits.size(), static_cast<int>(timeout)));
+  // Told whether asked for or not: nobody who does not read would find out otherwise.
+  if (!reads && (waits[1].revents & (POLLERR | POLLHUP)) != 0) give_up("the connection broke");
 }
 
 void Connection::close(Steady deadline, Waker& waker, ChannelUser& user) {

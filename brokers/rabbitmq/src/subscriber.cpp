@@ -113,7 +113,7 @@ void RabbitmqSubscriber::on_channel_open() {
 }
 
 bool RabbitmqSubscriber::on_channel_closed(std::uint16_t code, const std::string& /*text*/) {
-  refused_ = classify_culprit(code) != PublishResult::unknown;
+  refused_ = classify_culprit(code) == PublishResult::destination_down;
   return false;
 }
 
