@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -35,15 +36,6 @@ sockaddr_in address_of(const std::string& host, std::uint16_t port) {
     throw std::system_error(std::make_error_code(std::errc::invalid_argument), host);
   }
   return address;
-}
-
-bool write_all(int socket, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (written <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 void set_option(int socket, int level, int option, const auto& value) {
@@ -74,7 +66,10 @@ class TcpGate::Link {
     server_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in address = address_of(gate_.host_, gate_.server_port_);
     if (::connect(server_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-      for (const int socket : {client_, server_}) set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+      for (const int socket : {client_, server_}) {
+        set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+        set_option(socket, SOL_SOCKET, SO_SNDTIMEO, timeval{0, kLookMs * 1000});
+      }
       try {
         forward();
       } catch (const std::runtime_error&) {
@@ -109,6 +104,17 @@ class TcpGate::Link {
                          return goes_on;
                        });
     return goes_on;
+  }
+
+  // Whoever reads nothing is waited for, but not by a closing gate.
+  bool write_all(int socket, std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t written = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (written < 0 && errno == EAGAIN && !gate_.closing_) continue;
+      if (written <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
   }
 
   GateVerdict judge(const PassingMessage& message) {

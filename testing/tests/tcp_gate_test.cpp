@@ -94,6 +94,13 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // As much as goes now; false when nothing does for 300 ms, because nobody reads any more.
+  [[nodiscard]] bool push(const std::string& text) const {
+    pollfd ready{socket_, POLLOUT, 0};
+    return ::poll(&ready, 1, 300) == 1 &&
+           ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+  }
+
   // What comes back: the answer, "closed", "reset", or "nothing" within 100 ms.
   std::string ask(const std::string& text, int patience_ms = 5000) {
     ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL);
@@ -153,6 +160,23 @@ TEST_F(TcpGateTest, a_server_that_is_not_there_closes_the_connection) {
   const std::uint16_t nobody = [] { return EchoServer().port(); }();
   TcpGate to_nobody("127.0.0.1", nobody);
   EXPECT_NE(Client(to_nobody.port()).ask("one"), "one");
+}
+
+TEST_F(TcpGateTest, a_gate_that_closes_does_not_wait_for_a_server_that_reads_nothing) {
+  const int deaf = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = loopback(0);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(deaf, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(deaf, 1), 0);
+  ASSERT_EQ(::getsockname(deaf, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  {
+    TcpGate to_deaf("127.0.0.1", ntohs(address.sin_port));
+    Client client(to_deaf.port());
+    while (client.push(std::string(1 << 20, 'x'))) {
+    }
+    EXPECT_GT(to_deaf.passed(GateSender::client, GateKind::any), 0U);
+  }
+  ::close(deaf);
 }
 
 TEST_F(TcpGateTest, a_host_that_is_no_address_is_refused) {
