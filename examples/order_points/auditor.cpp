@@ -9,7 +9,6 @@
 #include <sstream>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <vector>
 
 #include "database.hpp"
@@ -63,10 +62,11 @@ void attach(sqlite3* audit, const std::string& file, const std::string& name) {
 }
 
 // A server's table as it is in one snapshot, copied beside the other side's.
-void copy_table(PGconn* server, sqlite3* audit, const std::string& name, const Table& table) {
+template <class Handle>
+void copy_table(Handle server, sqlite3* audit, const std::string& name, const Table& table) {
   const std::string to = name + "." + table.from;
   run_sql(audit, "CREATE TABLE " + to + "(" + table.columns + ")");
-  PostgresQuery rows(server, std::string("SELECT ") + table.columns + " FROM " + table.from);
+  Query<Handle> rows(server, std::string("SELECT ") + table.columns + " FROM " + table.from);
   while (rows.step()) {
     SqliteQuery insert(audit, "INSERT INTO " + to + " VALUES(?, ?, ?, ?)");
     const std::string order_id = rows.text(0);
@@ -76,11 +76,15 @@ void copy_table(PGconn* server, sqlite3* audit, const std::string& name, const T
 }
 
 // The message table as far as the audit looks at it.
-void copy_states(PGconn* server, sqlite3* audit, const std::string& table) {
-  PostgresQuery exists(server, "SELECT 1 WHERE to_regclass(?) IS NOT NULL");
+template <class Handle>
+void copy_states(Handle server, sqlite3* audit, const std::string& table) {
+  Query<Handle> exists(
+      server, std::string("SELECT 1 FROM information_schema.tables WHERE table_schema = ") +
+                  (std::is_same_v<Handle, PGconn*> ? "current_schema()" : "DATABASE()") +
+                  " AND table_name = ?");
   if (!exists.bind(table).step()) return;
   run_sql(audit, "CREATE TABLE o.\"" + table + "\"(state)");
-  PostgresQuery rows(server, "SELECT state FROM " + table);
+  Query<Handle> rows(server, "SELECT state FROM " + table);
   while (rows.step()) {
     SqliteQuery insert(audit, "INSERT INTO o.\"" + table + "\" VALUES(?)");
     const std::string state = rows.text(0);
@@ -88,25 +92,41 @@ void copy_states(PGconn* server, sqlite3* audit, const std::string& table) {
   }
 }
 
+void begin_snapshot(PGconn* server) {
+  run_sql(server, "BEGIN ISOLATION LEVEL REPEATABLE READ");
+}
+void begin_snapshot(MYSQL* server) {
+  run_sql(server, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+}
+
+template <class Handle>
+void copy(const AuditOptions& options, const std::string& address, sqlite3* audit,
+          const std::string& name, const Table& table) {
+  attach(audit, ":memory:", name);
+  const auto server = open_database<Handle>(address, OpenAs::read_only);
+  begin_snapshot(server.get());
+  run_sql(audit, "BEGIN");
+  copy_table(server.get(), audit, name, table);
+  if (table.from == kOrders.from) copy_states(server.get(), audit, options.table);
+  run_sql(audit, "COMMIT");
+}
+
 // Files are attached, servers' tables copied from a read-only snapshot; then nothing can be
 // written: the audit cannot change what it judges.
 Database<sqlite3*> open_both(const AuditOptions& options) {
   Database<sqlite3*> audit = open_database<sqlite3*>(":memory:", OpenAs::created_if_missing);
-  for (const auto& [address, name, table] :
-       {std::tuple{options.orders, "o", kOrders}, std::tuple{options.points, "p", kGrants}}) {
-    if (!is_postgres(address)) {
-      static_cast<void>(open_database<sqlite3*>(address, OpenAs::read_only));
-      attach(audit.get(), address, name);
-      continue;
-    }
-    attach(audit.get(), ":memory:", name);
-    const auto server = open_database<PGconn*>(address, OpenAs::read_only);
-    run_sql(server.get(), "BEGIN ISOLATION LEVEL REPEATABLE READ");
-    run_sql(audit.get(), "BEGIN");
-    copy_table(server.get(), audit.get(), name, table);
-    if (table.from == kOrders.from) copy_states(server.get(), audit.get(), options.table);
-    run_sql(audit.get(), "COMMIT");
-  }
+  const auto add = [&](const std::string& address, const std::string& name, const Table& table) {
+    with_kind_of(address, [&](auto handle) {
+      if constexpr (std::is_same_v<decltype(handle), sqlite3*>) {
+        static_cast<void>(open_database<sqlite3*>(address, OpenAs::read_only));
+        attach(audit.get(), address, name);
+      } else {
+        copy<decltype(handle)>(options, address, audit.get(), name, table);
+      }
+    });
+  };
+  add(options.orders, "o", kOrders);
+  add(options.points, "p", kGrants);
   run_sql(audit.get(), "PRAGMA query_only = ON");
   return audit;
 }

@@ -21,6 +21,10 @@ bool is_postgres(std::string_view address) {
   return address.starts_with("postgresql://") || address.starts_with("postgres://");
 }
 
+bool is_mariadb(std::string_view address) {
+  return address.starts_with("mariadb://");
+}
+
 template <>
 Database<sqlite3*> open_database<sqlite3*>(const std::string& path, OpenAs how) {
   const int flags = how == OpenAs::read_only  ? SQLITE_OPEN_READONLY

@@ -1,5 +1,5 @@
-// Orders placed by plain SQL through the command-line tools sqlite3 and psql: no library, two
-// INSERTs in one transaction. Any language can write messages this way.
+// Orders placed by plain SQL through the command-line tools sqlite3, psql and mariadb: no library,
+// two INSERTs in one transaction. Any language can write messages this way.
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "load.hpp"
+#include "waybill/drivers/mariadb.hpp"
 
 namespace order_points {
 namespace {
@@ -28,8 +29,13 @@ constexpr Tool kPsql = {"psql", "BEGIN",
                         "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
                         "duplicate key value", "connection"};
 
+// A backslash shall mean itself, as in the others.
+constexpr Tool kMariadb = {
+    "mariadb", "SET sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'; START TRANSACTION",
+    "CAST(unix_timestamp(now(6)) * 1000 AS SIGNED)", "Duplicate entry", "server"};
+
 const Tool& tool_for(const std::string& address) {
-  return is_postgres(address) ? kPsql : kSqlite3;
+  return is_postgres(address) ? kPsql : is_mariadb(address) ? kMariadb : kSqlite3;
 }
 
 std::string quoted_for_shell(std::string_view text) {
@@ -53,8 +59,8 @@ std::string sql_of(const PlaceOrder& place, const std::string& table, const Tool
          " VALUES(" +
          order_id + ", " + quoted_for_sql(order.user_id) + ", " +
          std::to_string(order.amount_cents) + ", " + std::to_string(order.points()) + ", " +
-         tool.milliseconds_now + "); INSERT INTO \"" + table +
-         "\"(message_type, biz_type, identifier, content) VALUES(" +
+         tool.milliseconds_now + "); INSERT INTO " + table +
+         "(message_type, biz_type, identifier, content) VALUES(" +
          quoted_for_sql(message.message_type) + ", " + quoted_for_sql(message.biz_type) + ", " +
          order_id + ", " + quoted_for_sql(message.content.bytes()) + "); " +
          (place.fail ? "ROLLBACK;" : "COMMIT;");
@@ -65,12 +71,19 @@ struct ToolResult {
   std::string output;
 };
 
+std::string command_of(const std::string& address) {
+  const std::string at = quoted_for_shell(address);
+  if (is_postgres(address)) return "psql -X -q -v ON_ERROR_STOP=1 " + at + " -c ";
+  if (!is_mariadb(address)) return "sqlite3 -batch -bail -cmd '.timeout 5000' " + at + " ";
+  const auto url = waybill::mariadb::parse_url(address);
+  if (!url) throw std::runtime_error(url.error().to_string());
+  return "mariadb --no-defaults --protocol=tcp --default-character-set=utf8mb4 -h " +
+         quoted_for_shell(url->host) + " -P " + std::to_string(url->port) + " -u " +
+         quoted_for_shell(url->user) + " -D " + quoted_for_shell(url->database) + " -e ";
+}
+
 ToolResult run_tool(const std::string& address, const std::string& sql) {
-  const std::string at = quoted_for_shell(address) + " ";
-  const std::string command =
-      is_postgres(address)
-          ? "psql -X -q -v ON_ERROR_STOP=1 " + at + "-c " + quoted_for_shell(sql) + " 2>&1"
-          : "sqlite3 -batch -bail -cmd '.timeout 5000' " + at + quoted_for_shell(sql) + " 2>&1";
+  const std::string command = command_of(address) + quoted_for_shell(sql) + " 2>&1";
   const std::string name = tool_for(address).name;
   FILE* const pipe = ::popen(command.c_str(), "re");
   if (!pipe) throw std::runtime_error("cannot start " + name);
@@ -80,7 +93,8 @@ ToolResult run_tool(const std::string& address, const std::string& sql) {
     if (result.output.size() < 4096) result.output += part;
   const int status = ::pclose(pipe);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-    throw std::runtime_error(name + " is not installed: apt-get install sqlite3 postgresql-client");
+    throw std::runtime_error(
+        name + " is not installed: apt-get install sqlite3 postgresql-client mariadb-client");
   result.ok = status == 0;
   return result;
 }

@@ -9,6 +9,7 @@
 #include "brokers.hpp"
 #include "order_api.hpp"
 #include "stores.hpp"
+#include "waybill/adopt/mariadb.hpp"
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/confirm/endpoint.hpp"
@@ -186,7 +187,7 @@ int main(int argc, char** argv) {
       "Places orders and tells of them by messages written in the same transaction.\n"
       "Example: order_service --db orders.db --queue queue.db --create --port 8081 "
       "--key-file points.key");
-  app.add_option("--db", options.db, "order database: a SQLite file, or postgresql://…")
+  app.add_option("--db", options.db, "order database: a SQLite file, postgresql://… or mariadb://…")
       ->required();
   app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
   app.add_option("--topic", options.topic, "where the orders are told, with --create")
@@ -207,8 +208,8 @@ int main(int argc, char** argv) {
   app.add_option("--fault-seed", options.faults.seed);
   CLI11_PARSE(app, argc, argv);
   try {
-    return order_points::is_postgres(options.db) ? order_points::run<PGconn*>(options)
-                                                 : order_points::run<sqlite3*>(options);
+    return order_points::with_kind_of(
+        options.db, [&](auto handle) { return order_points::run<decltype(handle)>(options); });
   } catch (const std::exception& error) {
     std::fprintf(stderr, "order_service: %s\n", error.what());
     return 1;

@@ -8,17 +8,22 @@ namespace json = boost::json;
 
 template <class Handle>
 void create_order_table(Handle database) {
-  run_sql(database,
-          "CREATE TABLE IF NOT EXISTS orders("
-          "  order_id TEXT PRIMARY KEY, user_id TEXT NOT NULL, amount_cents BIGINT NOT NULL,"
-          "  points BIGINT NOT NULL, created_at BIGINT NOT NULL)");
+  run_sql(
+      database,
+      "CREATE TABLE IF NOT EXISTS orders("
+      "  order_id VARCHAR(128) PRIMARY KEY, user_id TEXT NOT NULL, amount_cents BIGINT NOT NULL,"
+      "  points BIGINT NOT NULL, created_at BIGINT NOT NULL)");
 }
 
 template <class Handle>
 void create_order(Handle database, const Order& order) {
+  const std::string or_nothing = std::is_same_v<Handle, MYSQL*>
+                                     ? " ON DUPLICATE KEY UPDATE order_id = orders.order_id"
+                                     : " ON CONFLICT(order_id) DO NOTHING";
   Query<Handle> insert(database,
                        "INSERT INTO orders(order_id, user_id, amount_cents, points, created_at)"
-                       " VALUES(?, ?, ?, ?, ?) ON CONFLICT(order_id) DO NOTHING");
+                       " VALUES(?, ?, ?, ?, ?)" +
+                           or_nothing);
   insert.bind(order.order_id).bind(order.user_id).bind(order.amount_cents);
   insert.bind(order.points()).bind(milliseconds_now()).step();
   if (insert.affected() == 0) throw OrderExists{};
@@ -34,10 +39,13 @@ std::optional<Order> find_order(Handle database, std::string_view order_id) {
 
 template void create_order_table(sqlite3*);
 template void create_order_table(PGconn*);
+template void create_order_table(MYSQL*);
 template void create_order(sqlite3*, const Order&);
 template void create_order(PGconn*, const Order&);
+template void create_order(MYSQL*, const Order&);
 template std::optional<Order> find_order(sqlite3*, std::string_view);
 template std::optional<Order> find_order(PGconn*, std::string_view);
+template std::optional<Order> find_order(MYSQL*, std::string_view);
 
 waybill::Message order_placed(const Order& order) {
   const json::object content{

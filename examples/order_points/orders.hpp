@@ -31,7 +31,7 @@ struct OrderExists {};
 // Thrown after everything was written, to show a business rule that fails late.
 struct CreditRefused {};
 
-// For sqlite3* and PGconn*.
+// For sqlite3*, PGconn* and MYSQL*.
 template <class Handle>
 void create_order_table(Handle database);
 template <class Handle>

@@ -17,6 +17,7 @@
 #include "order_api.hpp"
 #include "orders.hpp"
 #include "stores.hpp"
+#include "waybill/adopt/mariadb.hpp"
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/confirm/sender.hpp"
@@ -40,16 +41,17 @@ struct OrderPlaced {
 
 // `grants` allows the same order twice on purpose, so that the auditor can see it happen.
 constexpr const char* kTables =
-    "CREATE TABLE IF NOT EXISTS points(user_id TEXT PRIMARY KEY, balance BIGINT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS points(user_id VARCHAR(128) PRIMARY KEY, balance BIGINT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS grants(message_id TEXT NOT NULL, order_id TEXT NOT NULL,"
     "  user_id TEXT NOT NULL, points BIGINT NOT NULL, granted_at BIGINT NOT NULL)";
 
 template <class Handle>
 void add_points(Handle database, const OrderPlaced& order, std::string_view message_id) {
-  Query<Handle> balance(
-      database,
-      "INSERT INTO points(user_id, balance) VALUES(?, ?)"
-      " ON CONFLICT(user_id) DO UPDATE SET balance = points.balance + excluded.balance");
+  const std::string or_more =
+      std::is_same_v<Handle, MYSQL*>
+          ? " ON DUPLICATE KEY UPDATE balance = balance + VALUES(balance)"
+          : " ON CONFLICT(user_id) DO UPDATE SET balance = points.balance + excluded.balance";
+  Query<Handle> balance(database, "INSERT INTO points(user_id, balance) VALUES(?, ?)" + or_more);
   balance.bind(order.user_id).bind(order.points).step();
   Query<Handle> grant(database,
                       "INSERT INTO grants(message_id, order_id, user_id, points, granted_at)"
@@ -239,7 +241,8 @@ int main(int argc, char** argv) {
       "Adds points for placed orders, once each, and confirms them to the order service.\n"
       "Example: points_service --db points.db --queue queue.db --create --port 8082"
       " --key-file points.key --confirm-url http://127.0.0.1:8081");
-  app.add_option("--db", options.db, "points database: a SQLite file, or postgresql://…")
+  app.add_option("--db", options.db,
+                 "points database: a SQLite file, postgresql://… or mariadb://…")
       ->required();
   app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
   app.add_option("--topic", options.topic, "where the orders are told")->capture_default_str();
@@ -259,8 +262,8 @@ int main(int argc, char** argv) {
   app.add_option("--fault-seed", options.faults.seed);
   CLI11_PARSE(app, argc, argv);
   try {
-    return order_points::is_postgres(options.db) ? order_points::run<PGconn*>(options)
-                                                 : order_points::run<sqlite3*>(options);
+    return order_points::with_kind_of(
+        options.db, [&](auto handle) { return order_points::run<decltype(handle)>(options); });
   } catch (const std::exception& error) {
     std::fprintf(stderr, "points_service: %s\n", error.what());
     return 1;

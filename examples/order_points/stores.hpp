@@ -6,6 +6,7 @@
 
 #include "database.hpp"
 #include "waybill/drivers/sqlite_busy_handler.hpp"
+#include "waybill/stores/mariadb.hpp"
 #include "waybill/stores/postgres.hpp"
 #include "waybill/stores/sqlite.hpp"
 
@@ -15,6 +16,8 @@ template <class Handle>
 [[nodiscard]] auto store_options_of(const std::string& address) {
   if constexpr (std::is_same_v<Handle, sqlite3*>) {
     return waybill::sqlite::Options{.path = address};
+  } else if constexpr (std::is_same_v<Handle, MYSQL*>) {
+    return waybill::mariadb::Options{.url = address};
   } else {
     return waybill::postgres::Options{.url = address};
   }
@@ -25,5 +28,6 @@ inline void prepare_for_waybill(sqlite3* database) {
   waybill::sqlite::install_busy_handler(database, waybill::Millis(5000));
 }
 inline void prepare_for_waybill(PGconn*) {}
+inline void prepare_for_waybill(MYSQL*) {}
 
 }  // namespace order_points

@@ -26,7 +26,7 @@ using std::chrono::steady_clock;
 
 constexpr const char* kModes[] = {"sync", "async", "relay"};
 // The first of each lives in files and needs no server.
-const std::vector<std::string> kStores = {"sqlite", "postgres"};
+const std::vector<std::string> kStores = {"sqlite", "postgres", "mariadb"};
 const std::vector<std::string> kBrokers = {"embedded", "kafka", "rabbitmq"};
 constexpr double kOrdersPerSecond = 50;
 constexpr int kAuditPatienceSeconds = 60;
@@ -180,10 +180,7 @@ int run(const DemoOptions& options) {
   const auto store = start_server(options, options.store);
   const auto broker = start_server(options, options.broker);
   StageOptions stage_options;
-  if (store) {
-    const std::string url = store->url();
-    stage_options.server = url.substr(0, url.rfind('/') + 1);
-  }
+  if (store) stage_options.server = store->url();
   if (broker) {
     stage_options.broker = without_credentials(broker->url());
     stage_options.crash_broker = [&broker] {

@@ -66,7 +66,7 @@ std::string Stage::file(const std::string& name) const {
 
 std::string Stage::database(const std::string& side, const std::string& name) const {
   if (side == "naive" || options_.server.empty()) return file(side + "_" + name + ".db");
-  return options_.server + name;
+  return options_.server.substr(0, options_.server.rfind('/') + 1) + name;
 }
 
 std::string Stage::store_url() const {
@@ -170,10 +170,15 @@ std::string Stage::wait_for_port(Service& service, const std::string& name) {
 
 void Stage::open() {
   if (!options_.server.empty()) {
-    const auto server = order_points::open_database<PGconn*>(options_.server + "postgres",
-                                                             order_points::OpenAs::existing);
-    for (const char* name : {"orders", "points"})
-      order_points::run_sql(server.get(), std::string("CREATE DATABASE ") + name);
+    order_points::with_kind_of(options_.server, [&](auto handle) {
+      using Handle = decltype(handle);
+      const auto server =
+          order_points::open_database<Handle>(options_.server, order_points::OpenAs::existing);
+      const std::string compared_as_bytes =
+          std::is_same_v<Handle, MYSQL*> ? " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin" : "";
+      for (const std::string name : {"orders", "points"})
+        order_points::run_sql(server.get(), "CREATE DATABASE " + name + compared_as_bytes);
+    });
   }
   std::ofstream(file("points.key")) << "k1 points " << random_secret() << '\n';
   order_.start();

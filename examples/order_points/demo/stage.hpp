@@ -18,7 +18,7 @@ struct StageOptions {
   std::filesystem::path programs;  // folder of order_service and the others
   std::filesystem::path waybill;
   std::filesystem::path folder;
-  std::string server;  // postgresql://…/ of waybill's databases; empty: SQLite files
+  std::string server;  // URL of a database beside which waybill's are made; empty: SQLite files
   std::string
       broker;  // kafka://… or amqp://… of both sides; empty: a file of the embedded queue for each
   // Ends the broker by kill -9 and starts it again; takes seconds, and any thread.
