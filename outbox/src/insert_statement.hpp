@@ -35,6 +35,6 @@ inline constexpr std::string_view kMariadbRefusal =
     " deadlock or a DDL statement ended it; nothing was written (start again from START"
     " TRANSACTION)'"
     " ELSE CONCAT('the session speaks ', @@character_set_client, ', ', @@character_set_connection,"
-    " ', which cannot carry every message; nothing was written (connect with utf8mb4)') END";
+    " ', which cannot carry every message; nothing was written (SET NAMES utf8mb4)') END";
 
 }  // namespace waybill

@@ -152,7 +152,7 @@ TEST_F(AdoptMariadbTest, C6_what_three_bytes_cannot_carry_is_an_error) {
   narrow.execute("START TRANSACTION");
   const Ticket ticket = outbox.add(narrow.handle(), order_placed("A"));
   EXPECT_EQ(ticket.result, AddResult::not_in_transaction);
-  EXPECT_TRUE(says(ticket, "connect with utf8mb4")) << ticket.text;
+  EXPECT_TRUE(says(ticket, "SET NAMES utf8mb4")) << ticket.text;
   narrow.execute("COMMIT");
 
   client.execute("ALTER TABLE local_message MODIFY content longtext CHARACTER SET utf8mb3");
