@@ -52,5 +52,9 @@ TEST(Demo, B4_on_postgres_and_kafka_shows_the_same_though_the_broker_is_killed_t
   expect_wrong_beside_right(" --store postgres --broker kafka --servers " SERVERS);
 }
 
+TEST(Demo, B4_on_mariadb_shows_the_same) {
+  expect_wrong_beside_right(" --store mariadb --servers " SERVERS);
+}
+
 }  // namespace
 }  // namespace order_points
