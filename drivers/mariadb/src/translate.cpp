@@ -81,6 +81,7 @@ constexpr Hint kHints[] = {
     {ER_SPECIFIC_ACCESS_DENIED_ERROR, kRights},
     {ER_NO_SUCH_TABLE, kApply},
     {ER_BAD_FIELD_ERROR, kApply},
+    {ER_KEY_DOES_NOT_EXISTS, "an index went; see: waybill schema check, then start again"},
     {ER_OPTION_PREVENTS_STATEMENT, kReadOnly},
     {ER_READ_ONLY_MODE, kReadOnly},
     {ER_CON_COUNT_ERROR, kConnections},

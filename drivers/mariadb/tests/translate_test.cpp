@@ -32,6 +32,7 @@ TEST(MariadbErrors, are_told_by_what_the_caller_can_do) {
       {ER_BAD_DB_ERROR, Remedy::fix_call, "create the database"},
       {ER_NO_SUCH_TABLE, Remedy::fix_call, "waybill schema apply"},
       {ER_BAD_FIELD_ERROR, Remedy::fix_call, "waybill schema apply"},
+      {ER_KEY_DOES_NOT_EXISTS, Remedy::fix_call, "waybill schema check"},
       {ER_TABLEACCESS_DENIED_ERROR, Remedy::fix_call, "grant"},
       {ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, Remedy::fix_call, "ROW or MIXED"},
       {CR_SSL_CONNECTION_ERROR, Remedy::fix_call, "ssl"},
