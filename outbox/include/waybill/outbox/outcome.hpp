@@ -15,7 +15,7 @@ namespace waybill {
 enum class TransactionState {
   committed,
   rolled_back,  // nothing of it remains
-  unknown,      // the answer to COMMIT was lost: look before doing it again
+  unknown,      // the answer to COMMIT was lost, or MariaDB ended it before: look before repeating
 };
 
 // A message that a transaction added: its row, if that transaction committed.
