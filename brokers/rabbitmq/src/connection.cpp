@@ -59,6 +59,16 @@ void Connection::work(ChannelUser& user, bool reads) {
     write();
     keep_alive(reads);
   }
+  note_socket();
+}
+
+void Connection::flush() {
+  if (state_ == State::closed) return;
+  write();
+  note_socket();
+}
+
+void Connection::note_socket() {
   if (state_ == State::closed) return;
   if (socket_.state() == Socket::State::lost) {
     lose(PublishResult::unreachable, socket_.reason());

@@ -47,6 +47,8 @@ class Connection {
   // All that can be done without waiting: connect, write, read, keep alive. With `reads` false,
   // nothing is taken from the server.
   void work(ChannelUser& user, bool reads = true);
+  // Writes only: what it would read may call for more, which wait() must then not sleep over.
+  void flush();
   // Sleeps until there is something to do, `until` or a wake-up.
   void wait(Steady until, const Waker& waker, bool reads = true);
   // Says goodbye and works until it was answered or `deadline`.
@@ -81,6 +83,7 @@ class Connection {
   void tune(const amqp_connection_tune_t& offered);
   void open_channel(ChannelUser& user);
   void keep_alive(bool reads);
+  void note_socket();
   void send(amqp_channel_t channel, amqp_method_number_t id, void* method);
   void lose(PublishResult result, std::string reason);
 

@@ -93,7 +93,7 @@ void RabbitmqPublisher::step() {
   expire();
   if (connection_.is_blocked()) on_blocked();
   encode();
-  connection_.work(*this);
+  connection_.flush();
   note_loss();
 }
 

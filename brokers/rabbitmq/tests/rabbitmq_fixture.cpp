@@ -55,6 +55,8 @@ RabbitmqFixture::RabbitmqFixture() : RabbitmqFixture(shared_rabbitmq().url()) {}
 
 RabbitmqFixture::RabbitmqFixture(const std::string& url) : exchange(random_name("orders")) {
   options.url = url;
+  // A quorum queue with a message of 16 MiB keeps the server of all tests busy for seconds.
+  options.body_bytes_max = std::size_t{1} << 20;
   declare("points");
 }
 
