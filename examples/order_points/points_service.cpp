@@ -201,6 +201,7 @@ int run(const ServiceOptions& options) {
   inbox::ConsumerOptions consumer_options;
   consumer_options.consumer = kPointsConsumer;
   consumer_options.log = log;
+  consumer_options.batch_in_one_transaction = true;  // adding points twice in vain harms nobody
   if (sender) consumer_options.ring = [&] { sender->ring(); };
   Handle connection = database.get();
   inbox::Consumer<Handle> consumer(

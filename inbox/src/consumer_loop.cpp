@@ -36,6 +36,13 @@ void pause(Millis wait, const std::stop_token& stop) {
   wake.wait_for(lock, stop, wait, [] { return false; });
 }
 
+bool has_each_once(const std::vector<Delivery>& batch) {
+  std::set<std::string_view> ids;
+  return std::all_of(batch.begin(), batch.end(), [&](const Delivery& delivery) {
+    return ids.insert(delivery.message_id).second;
+  });
+}
+
 std::string quoted(std::string_view id) {
   return "'" + storable(id, kMessageIdBytesMax) + "'";
 }
@@ -119,18 +126,18 @@ void ConsumerLoop::process(const std::vector<Delivery>& batch, std::stop_token s
 
 bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                                    std::stop_token stop) {
-  std::string trouble;
-  if (!begin(trouble)) return false;
-  std::vector<std::size_t> duplicates;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const bool valid = MessageId::parse(batch[i].message_id).ok() && batch[i].defect.empty();
-    const Step step = valid ? write_and_handle(batch[i]).step : Step::failed;
-    if (step == Step::duplicate) {
-      duplicates.push_back(i);
-    } else if (step != Step::done) {
-      roll_back();
-      return false;
-    }
+  const bool all_valid = std::all_of(batch.begin(), batch.end(), [](const Delivery& delivery) {
+    return delivery.defect.empty() && MessageId::parse(delivery.message_id).ok();
+  });
+  if (!all_valid) return false;
+  std::vector<bool> is_new;
+  bool all_done = begin_with_rows(batch, is_new);
+  for (std::size_t i = 0; all_done && i < batch.size(); ++i) {
+    all_done = !is_new[i] || run_handler(batch[i]).step == Step::done;
+  }
+  if (!all_done) {
+    roll_back();
+    return false;
   }
   const Attempt committed = commit();
   if (committed.step == Step::in_doubt) {
@@ -139,9 +146,41 @@ bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vect
   }
   if (committed.step != Step::done) return false;
   std::fill(fates.begin(), fates.end(), Fate::ack);
-  done_ += batch.size() - duplicates.size();
-  for (const std::size_t i : duplicates) fates[i] = confirm_again(batch[i], stop);
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (is_new[i]) {
+      ++done_;
+    } else {
+      fates[i] = confirm_again(batch[i], stop);
+    }
+  }
   ring();
+  return true;
+}
+
+// Begins with the inbox rows of all messages; which of these are new. False: one transaction is not
+// for them, or the database is in the way.
+bool ConsumerLoop::begin_with_rows(const std::vector<Delivery>& batch, std::vector<bool>& is_new) {
+  try {
+    const Dialect dialect = transaction_.dialect();
+    if (dialect == Dialect::postgres && has_each_once(batch)) {
+      // One statement, because a round trip for each row costs more than the row. It does not say
+      // which are duplicates; they are rare.
+      const InboxRows rows(options_.consumer, batch);
+      const Inserted inserted = transaction_.begin_and_insert_inbox_rows(rows.statement());
+      if (inserted.rows != batch.size()) return false;
+      is_new.assign(batch.size(), true);
+    } else {
+      transaction_.begin();
+      for (const Delivery& delivery : batch) {
+        const InboxRow row(dialect, options_.consumer, delivery);
+        is_new.push_back(InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement())));
+      }
+    }
+  } catch (...) {
+    log(LogLevel::warning, "a batch is handled one by one: " + current_exception_text());
+    return false;
+  }
+  WAYBILL_TEST_POINT("inbox.after_insert");
   return true;
 }
 
@@ -257,36 +296,28 @@ ConsumerLoop::Fate ConsumerLoop::handle(const Delivery& delivery, std::stop_toke
 }
 
 ConsumerLoop::Attempt ConsumerLoop::attempt(const Delivery& delivery) {
-  std::string trouble;
-  if (!begin(trouble)) return {Step::unavailable, trouble};
-  Attempt made = write_and_handle(delivery);
+  Attempt made = begin_and_handle(delivery);
   if (made.step == Step::done) return commit();
   roll_back();
   return made;
 }
 
-bool ConsumerLoop::begin(std::string& trouble) {
-  try {
-    transaction_.begin();
-    return true;
-  } catch (...) {
-    trouble = "cannot begin a transaction: " + current_exception_text();
-  }
-  roll_back();
-  return false;
-}
-
-ConsumerLoop::Attempt ConsumerLoop::write_and_handle(const Delivery& delivery) {
+ConsumerLoop::Attempt ConsumerLoop::begin_and_handle(const Delivery& delivery) {
   try {
     const Dialect dialect = transaction_.dialect();
     const InboxRow row(dialect, options_.consumer, delivery);
-    if (!InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement()))) {
+    if (!InboxRow::is_new(dialect, transaction_.begin_and_insert_inbox_row(row.statement()))) {
       return {Step::duplicate, {}};
     }
   } catch (...) {
-    return {Step::unavailable, "cannot write the inbox row: " + current_exception_text()};
+    return {Step::unavailable,
+            "cannot begin a transaction with the inbox row: " + current_exception_text()};
   }
   WAYBILL_TEST_POINT("inbox.after_insert");
+  return run_handler(delivery);
+}
+
+ConsumerLoop::Attempt ConsumerLoop::run_handler(const Delivery& delivery) {
   HandlerResult result;
   try {
     result = transaction_.handle(delivery);

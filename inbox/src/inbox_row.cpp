@@ -29,6 +29,18 @@ constexpr std::string_view kPostgresInsert =
     " sent_at = excluded.sent_at"
     " WHERE waybill_inbox.verdict = 'failed' AND excluded.epoch > waybill_inbox.epoch";
 
+// The same for several. In the order of the ids, so that two consumers with the same messages wait
+// for each other instead of locking each other out.
+constexpr std::string_view kPostgresInsertSeveral =
+    "INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
+    " SELECT $1::text, w.message_id, w.epoch, now(), 'done', w.sent_at"
+    " FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS w(message_id, epoch, sent_at)"
+    " ORDER BY w.message_id COLLATE \"C\""
+    " ON CONFLICT (consumer, message_id) DO UPDATE SET epoch = excluded.epoch,"
+    " gmt_create = excluded.gmt_create, verdict = 'done', reason = NULL, confirmed_at = NULL,"
+    " sent_at = excluded.sent_at"
+    " WHERE waybill_inbox.verdict = 'failed' AND excluded.epoch > waybill_inbox.epoch";
+
 // Affected rows cannot tell here: a duplicate counts 0 or, with CLIENT_FOUND_ROWS, 1. But only a
 // row that was written or changed has an insert id. MariaDB assigns from left to right, so
 // `verdict` and `epoch`, which the conditions read, come last; only a refused row has a reason.
@@ -54,6 +66,16 @@ std::uint64_t fnv1a(std::string_view text) noexcept {
   return hash;
 }
 
+// An element of an array literal.
+void append_element(std::string& array, std::string_view text) {
+  array += array.empty() ? "{\"" : ",\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') array += '\\';
+    array += c;
+  }
+  array += '"';
+}
+
 bool is_printable(char c) noexcept {
   return c >= ' ' && c <= '~';
 }
@@ -76,6 +98,20 @@ Statement InboxRow::statement() const noexcept {
       break;
   }
   return {kSqliteInsert, values_};
+}
+
+InboxRows::InboxRows(std::string_view consumer, std::span<const Delivery> deliveries) {
+  for (const Delivery& delivery : deliveries) {
+    append_element(ids_, delivery.message_id);
+    append_element(epochs_, std::to_string(delivery.epoch));
+    append_element(sent_, to_column(Dialect::postgres, delivery.sent_at) + "+00");
+  }
+  for (std::string* array : {&ids_, &epochs_, &sent_}) *array += '}';
+  values_ = {consumer, std::string_view(ids_), std::string_view(epochs_), std::string_view(sent_)};
+}
+
+Statement InboxRows::statement() const noexcept {
+  return {kPostgresInsertSeveral, values_};
 }
 
 bool InboxRow::is_new(Dialect dialect, const Inserted& inserted) noexcept {

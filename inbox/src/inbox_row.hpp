@@ -2,8 +2,10 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "waybill/subscriber.hpp"
 #include "waybill/transaction.hpp"
@@ -26,6 +28,25 @@ class InboxRow {
  private:
   Dialect dialect_;
   std::string sent_at_;
+  std::array<Value, 4> values_;
+};
+
+// The inbox rows of several messages as one statement, for PostgreSQL. It affects fewer rows than
+// there are messages when some are duplicates.
+// **Ownership**: borrows consumer; copies of the deliveries what it needs. The ids must differ.
+// **Thread safety**: a value, but not movable.
+class InboxRows {
+ public:
+  InboxRows(std::string_view consumer, std::span<const Delivery> deliveries);
+  InboxRows(const InboxRows&) = delete;
+  InboxRows& operator=(const InboxRows&) = delete;
+
+  [[nodiscard]] Statement statement() const noexcept;
+
+ private:
+  std::string ids_;  // array literals
+  std::string epochs_;
+  std::string sent_;
   std::array<Value, 4> values_;
 };
 

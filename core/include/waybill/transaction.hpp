@@ -87,6 +87,22 @@ concept WrapsNativeHandle = requires(const Handle& handle) {
   { handle.native() } -> std::same_as<typename Handle::Native>;
 };
 
+namespace detail {
+struct NothingKept {};
+template <class Handle>
+struct KeptOf {
+  using Type = NothingKept;
+};
+template <KeepsStatement Handle>
+struct KeptOf<Handle> {
+  using Type = typename transaction_adapter<Handle>::Kept;
+};
+}  // namespace detail
+
+// What the handle's adapter keeps; empty for one that keeps nothing.
+template <class Handle>
+using KeptBy = typename detail::KeptOf<Handle>::Type;
+
 // A handle on which a template can also begin and end transactions.
 template <class Handle>
 concept TransactionalConnection = AdoptableTransaction<Handle> &&

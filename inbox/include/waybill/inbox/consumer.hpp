@@ -19,6 +19,16 @@ namespace waybill::inbox {
 template <TransactionalConnection Connection>
 using Handler = std::function<HandlerResult(Connection& connection, const Delivery& delivery)>;
 
+// An adapter may send BEGIN and the INSERT behind it, prepared once, in one round trip.
+template <class Connection>
+concept BeginsWithInsert = KeepsStatement<Connection> &&
+    requires(Connection& connection, const Statement& statement,
+             typename transaction_adapter<Connection>::Kept& kept) {
+  {
+    transaction_adapter<Connection>::begin_and_insert(connection, statement, kept)
+    } -> std::same_as<Inserted>;
+};
+
 // One handler per message type; a type without one is refused for good, with a reason that names
 // it.
 //
@@ -57,7 +67,8 @@ class Handlers {
 // when an operator replays it (its epoch is newer then). A message given back takes the later ones
 // of its key, of the same batch, with it. Writes outside the connection (mails, calls) are not
 // covered: they may happen more than once.
-// **Ownership**: borrows connection, store and subscriber; owns the handler.
+// **Ownership**: borrows connection, store and subscriber; owns the handler. It may keep a prepared
+// statement, so it goes before the connection is closed.
 // **Errors**: run() and run_once() refuse bad options (fix_call); trouble with broker or database
 // is logged, waited out with bounded waits and tried again, for as long as there is no stop.
 // **Thread safety**: confined to one thread, with the connection and the subscriber; stats() from
@@ -92,7 +103,13 @@ class Consumer {
     Dialect dialect() override { return Adapter::dialect(connection_); }
     void begin() override { Adapter::begin(connection_); }
     Inserted insert_inbox_row(const Statement& statement) override {
-      return Adapter::insert(connection_, statement);
+      return insert(statement, kept_);
+    }
+    Inserted begin_and_insert_inbox_row(const Statement& statement) override {
+      return begin_and_insert(statement, kept_);
+    }
+    Inserted begin_and_insert_inbox_rows(const Statement& statement) override {
+      return begin_and_insert(statement, kept_of_several_);
     }
     HandlerResult handle(const Delivery& delivery) override {
       return handler_(connection_, delivery);
@@ -102,7 +119,28 @@ class Consumer {
     void rollback() override { Adapter::rollback(connection_); }
 
    private:
+    using Kept = KeptBy<Connection>;
+
+    Inserted insert(const Statement& statement, [[maybe_unused]] Kept& kept) {
+      if constexpr (KeepsStatement<Connection>) {
+        return Adapter::insert(connection_, statement, kept);
+      } else {
+        return Adapter::insert(connection_, statement);
+      }
+    }
+
+    Inserted begin_and_insert(const Statement& statement, Kept& kept) {
+      if constexpr (BeginsWithInsert<Connection>) {
+        return Adapter::begin_and_insert(connection_, statement, kept);
+      } else {
+        Adapter::begin(connection_);
+        return insert(statement, kept);
+      }
+    }
+
     Connection& connection_;
+    Kept kept_{};
+    Kept kept_of_several_{};
     Handler<Connection> handler_;
   };
 

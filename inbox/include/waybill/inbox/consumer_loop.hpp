@@ -84,6 +84,10 @@ class LocalTransaction {
   [[nodiscard]] virtual Dialect dialect() = 0;
   virtual void begin() = 0;
   [[nodiscard]] virtual Inserted insert_inbox_row(const Statement& statement) = 0;
+  // Both at once, in one round trip where the driver can.
+  [[nodiscard]] virtual Inserted begin_and_insert_inbox_row(const Statement& statement) = 0;
+  // The same with a statement for several rows.
+  [[nodiscard]] virtual Inserted begin_and_insert_inbox_rows(const Statement& statement) = 0;
   [[nodiscard]] virtual HandlerResult handle(const Delivery& delivery) = 0;
   [[nodiscard]] virtual TransactionStatus status() = 0;
   [[nodiscard]] virtual CommitAnswer commit() = 0;
@@ -115,6 +119,7 @@ class ConsumerLoop {
   void process(const std::vector<Delivery>& batch, std::stop_token stop);
   [[nodiscard]] bool handle_together(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                                      std::stop_token stop);
+  [[nodiscard]] bool begin_with_rows(const std::vector<Delivery>& batch, std::vector<bool>& is_new);
   void handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                          std::stop_token stop);
   [[nodiscard]] std::vector<std::string_view> to_watch(const std::vector<Delivery>& batch);
@@ -122,8 +127,8 @@ class ConsumerLoop {
   [[nodiscard]] Fate handle_suspect(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Attempt attempt(const Delivery& delivery);
-  [[nodiscard]] bool begin(std::string& trouble);
-  [[nodiscard]] Attempt write_and_handle(const Delivery& delivery);
+  [[nodiscard]] Attempt begin_and_handle(const Delivery& delivery);
+  [[nodiscard]] Attempt run_handler(const Delivery& delivery);
   [[nodiscard]] Attempt commit();
   [[nodiscard]] TransactionStatus status() noexcept;
   void roll_back() noexcept;

@@ -371,18 +371,8 @@ class TransactionTemplate {
     open_.reset();
   }
 
-  struct NothingKept {};
-  template <class C>
-  struct KeptOf {
-    using Type = NothingKept;
-  };
-  template <KeepsStatement C>
-  struct KeptOf<C> {
-    using Type = typename transaction_adapter<C>::Kept;
-  };
-
   Connection& connection_;
-  [[no_unique_address]] typename KeptOf<Connection>::Type kept_{};
+  [[no_unique_address]] KeptBy<Connection> kept_{};
   const Outbox& outbox_;
   Dispatcher* dispatcher_;
   int depth_ = 0;

@@ -72,17 +72,28 @@ struct transaction_adapter<PGconn*> {
 
   static Inserted insert(PGconn* connection, const Statement& statement, Kept& kept) {
     const Text text(statement);
-    if (kept.connection != usable(connection) || kept.backend != PQbackendPID(connection) ||
-        kept.sql != text.sql) {
-      static std::atomic<unsigned> next{0};
-      std::string name = "waybill_add_" + std::to_string(++next);
-      const Result prepared(PQprepare(connection, name.c_str(), text.sql.c_str(), 0, nullptr),
-                            &PQclear);
-      check(connection, prepared.get(), "cannot prepare the INSERT of the outbox");
-      kept = {connection, PQbackendPID(connection), text.sql, std::move(name)};
-    }
+    prepare(connection, text.sql, kept);
     return inserted(connection, PQexecPrepared(connection, kept.name.c_str(), text.size(),
                                                text.values.data(), nullptr, nullptr, 0));
+  }
+
+  // BEGIN and the INSERT in one round trip. When the INSERT fails, the transaction is open and
+  // failed, as behind any statement.
+  static Inserted begin_and_insert(PGconn* connection, const Statement& statement, Kept& kept) {
+    const Text text(statement);
+    prepare(connection, text.sql, kept);
+    PQenterPipelineMode(connection);
+    const bool sent =
+        PQsendQueryParams(connection, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0) != 0 &&
+        PQsendQueryPrepared(connection, kept.name.c_str(), text.size(), text.values.data(), nullptr,
+                            nullptr, 0) != 0 &&
+        PQpipelineSync(connection) != 0;
+    const Result begun = next_result(connection);
+    Result answer = next_result(connection);
+    const Result synced(sent ? PQgetResult(connection) : nullptr, &PQclear);
+    PQexitPipelineMode(connection);
+    check(connection, begun.get(), "BEGIN");
+    return inserted(connection, answer.release());
   }
 
   static std::vector<TextRow> select(PGconn* connection, const Statement& statement) {
@@ -159,7 +170,9 @@ struct transaction_adapter<PGconn*> {
   }
 
   static PGconn* usable(PGconn* connection) {
-    if (PQpipelineStatus(checked(connection)) != PQ_PIPELINE_OFF) {
+    // A connection that broke in the middle of a pipeline says what broke it.
+    if (PQpipelineStatus(checked(connection)) != PQ_PIPELINE_OFF &&
+        PQstatus(connection) == CONNECTION_OK) {
       throw std::logic_error(
           "the PGconn* is in pipeline mode (leave it with PQexitPipelineMode, or send what "
           "Outbox::render gives yourself)");
@@ -171,6 +184,25 @@ struct transaction_adapter<PGconn*> {
     const ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return;
     throw PostgresError(connection, result, what);
+  }
+
+  static void prepare(PGconn* connection, const std::string& sql, Kept& kept) {
+    if (kept.connection == usable(connection) && kept.backend == PQbackendPID(connection) &&
+        kept.sql == sql) {
+      return;
+    }
+    static std::atomic<unsigned> next{0};
+    std::string name = "waybill_" + std::to_string(++next);
+    const Result prepared(PQprepare(connection, name.c_str(), sql.c_str(), 0, nullptr), &PQclear);
+    check(connection, prepared.get(), "cannot prepare an INSERT of waybill");
+    kept = {connection, PQbackendPID(connection), sql, std::move(name)};
+  }
+
+  // In pipeline mode: the result of one statement, behind which the protocol puts a NULL.
+  static Result next_result(PGconn* connection) {
+    Result result(PQgetResult(connection), &PQclear);
+    if (result != nullptr) PQclear(PQgetResult(connection));
+    return result;
   }
 
   static void run(PGconn* connection, const std::string& sql) {
