@@ -1,6 +1,7 @@
 #include "waybill/confirm/sender.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "waybill/confirm/batch.hpp"
 #include "waybill/test_points.hpp"
@@ -39,10 +40,10 @@ Status check(const SenderOptions& options) {
     return refuse("retention is " + std::to_string(options.retention.count()) + " s",
                   "1 s to 3650 days");
   }
-  if (options.poll_interval < Millis(1) || options.backoff_min < Millis(1) ||
-      options.backoff_max < options.backoff_min) {
-    return refuse("poll_interval, backoff_min or backoff_max is out of bounds",
-                  "at least 1 ms each, backoff_max not below backoff_min");
+  if (options.poll_interval < Millis(1) || options.gather < Millis(0) ||
+      options.backoff_min < Millis(1) || options.backoff_max < options.backoff_min) {
+    return refuse("poll_interval, gather, backoff_min or backoff_max is out of bounds",
+                  "at least 1 ms each (gather 0), backoff_max not below backoff_min");
   }
   return {};
 }
@@ -95,7 +96,7 @@ void Sender::work(const std::stop_token& stop) {
       backoff_ = Millis(0);
       warned_.reset();
     }
-    if (ended == Round::at_end) wait(stop, options_.poll_interval);
+    if (ended == Round::at_end && wait(stop, options_.poll_interval)) gather(stop);
     if (ended == Round::refused) wait(stop, options_.backoff_min);
     if (ended == Round::failed) {
       backoff_ = std::clamp(backoff_ * 2, options_.backoff_min, options_.backoff_max);
@@ -105,10 +106,18 @@ void Sender::work(const std::stop_token& stop) {
   }
 }
 
-void Sender::wait(const std::stop_token& stop, Millis at_most) {
+// True when a ring ended it.
+bool Sender::wait(const std::stop_token& stop, Millis at_most) {
   std::unique_lock lock(mutex_);
   const bool backing_off = backoff_ > Millis(0);
   condition_.wait_for(lock, stop, at_most, [&] { return rung_ && !backing_off; });
+  return std::exchange(rung_, false);
+}
+
+// A ring within this time is heard: what it rang for is read behind it.
+void Sender::gather(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  condition_.wait_for(lock, stop, options_.gather, [] { return false; });
   rung_ = false;
 }
 

@@ -135,6 +135,7 @@ TEST_F(SenderTest, H1_sends_what_the_inbox_holds_signed_and_in_batches) {
 TEST_F(SenderTest, sends_at_once_when_it_is_rung) {
   SenderOptions patient = options();
   patient.poll_interval = std::chrono::hours(1);
+  patient.gather = Millis(0);
   std::atomic<int> answered = 0;
   start(patient, [&](const Request& request) -> Result<Reply> {
     ++answered;
@@ -145,6 +146,20 @@ TEST_F(SenderTest, sends_at_once_when_it_is_rung) {
     sender_->ring();
     ASSERT_TRUE(comes_true([&] { return answered == i; }));
   }
+}
+
+TEST_F(SenderTest, what_is_consumed_soon_after_a_ring_goes_into_one_request) {
+  SenderOptions gathering = options();
+  gathering.poll_interval = std::chrono::hours(1);
+  gathering.gather = Millis(1000);
+  start(gathering, to_endpoint_);
+  for (int i = 1; i <= 3; ++i) {
+    shop_.add(std::to_string(i));
+    shop_.consume(id_of(std::to_string(i)));
+    sender_->ring();
+  }
+  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_EQ(requests(), 1U);
 }
 
 TEST_F(SenderTest, already_is_an_answer_too) {
@@ -386,6 +401,7 @@ TEST_F(SenderTest, refuses_options_out_of_bounds) {
   EXPECT_TRUE(
       refused([](SenderOptions& o) { o.retention = kRetentionMax + std::chrono::seconds(1); }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.poll_interval = Millis(0); }));
+  EXPECT_TRUE(refused([](SenderOptions& o) { o.gather = Millis(-1); }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.backoff_min = Millis(0); }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.backoff_max = o.backoff_min - Millis(1); }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.key.secret = "short"; }));

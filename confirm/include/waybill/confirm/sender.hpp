@@ -31,7 +31,10 @@ struct SenderOptions {
   std::uint32_t batch_max = 500;                      // items a request, 1…1000
   std::size_t body_bytes_max = std::size_t{1} << 20;  // of a request with several items
   Millis poll_interval{200};  // how often the inbox is read without a ring()
-  Millis backoff_min{100};    // after a failed request, doubling, ±20 %
+  // From a ring() to the reading: what is consumed meanwhile shares the request and both sides'
+  // commits. 0 = read at once.
+  Millis gather{50};
+  Millis backoff_min{100};  // after a failed request, doubling, ±20 %
   Millis backoff_max{30000};
   std::chrono::seconds give_up_after = std::chrono::hours(24);  // of not_found for one message
   const Clock* clock = nullptr;        // borrowed; null = SteadyClock. Paces messages that wait
@@ -91,7 +94,8 @@ class Sender {
   [[nodiscard]] bool settles(const PendingConfirmation& row, ConfirmResult result);
   Waiting& delay(const PendingConfirmation& row);
   void warn(LogLevel level, const std::string& text);
-  void wait(const std::stop_token& stop, Millis at_most);
+  bool wait(const std::stop_token& stop, Millis at_most);
+  void gather(const std::stop_token& stop);
 
   InboxStore& store_;
   const Post post_;
