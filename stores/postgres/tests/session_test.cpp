@@ -1,4 +1,6 @@
 // What a network database adds: sessions that break, servers that restart, plans that go wrong.
+#include <algorithm>
+
 #include "postgres_fixture.hpp"
 
 namespace waybill::postgres {
@@ -21,14 +23,13 @@ class PostgresSession : public ::testing::Test {
         std::to_string(rows) + ") AS i");
   }
 
-  // Rows that the indexes of the message table gave out since the last call.
-  std::int64_t rows_examined() {
+  // Rows that the indexes of a table gave out, or that were read without one, since the last call.
+  std::int64_t rows_examined(const std::string& table = "local_message") {
     shop.execute("SELECT pg_stat_force_next_flush()");
     const std::int64_t now = std::stoll(
         shop.query("SELECT COALESCE(SUM(idx_tup_read), 0) + (SELECT seq_tup_read FROM "
-                   "pg_stat_user_tables"
-                   " WHERE relname = 'local_message') FROM pg_stat_user_indexes WHERE relname LIKE "
-                   "'local_message%'")
+                   "pg_stat_user_tables WHERE relname = '" +
+                   table + "') FROM pg_stat_user_indexes WHERE relname LIKE '" + table + "%'")
             .at(0));
     return now - std::exchange(examined_, now);
   }
@@ -114,6 +115,47 @@ TEST_F(PostgresSession, G1_a_scan_examines_what_it_returns_whatever_the_statisti
     EXPECT_TRUE(relay->types_present(lane).ok());
   }
   EXPECT_LE(rows_examined(), 100);
+}
+
+TEST_F(PostgresSession, H1_confirming_examines_the_batch_whatever_the_statistics_say) {
+  shop.execute("ALTER TABLE local_message SET (autovacuum_enabled = off); ANALYZE local_message");
+  insert(20'000, "SENT");
+  shop.execute(
+      "INSERT INTO waybill_route (message_type, destination, consumers, version)"
+      " VALUES ('order.placed', 'orders', 'points', 1)");
+  std::vector<Confirmation> items;
+  for (int i = 1; i <= 100; ++i) {
+    Confirmation item;
+    item.message_id = "order/order.placed/SENT-" + std::to_string(i * 7);
+    item.consumer = "points";
+    items.push_back(item);
+  }
+  auto session = store->open_confirm();
+  ASSERT_TRUE(session.ok()) << session.error().to_string();
+  static_cast<void>(rows_examined());
+  const auto results = (*session)->confirm(items);
+  ASSERT_TRUE(results.ok()) << results.error().to_string();
+  EXPECT_EQ(std::count(results->begin(), results->end(), ConfirmResult::done), 100);
+  session->reset();  // its statistics are told at the latest when it ends
+  EXPECT_LE(rows_examined(), 1000);
+}
+
+TEST_F(PostgresSession, H1_noting_answers_examines_the_batch_whatever_the_statistics_say) {
+  shop.execute("ALTER TABLE waybill_inbox SET (autovacuum_enabled = off); ANALYZE waybill_inbox");
+  shop.execute(
+      "INSERT INTO waybill_inbox (consumer, message_id, sent_at)"
+      " SELECT 'points', 'order/order.placed/' || i, now() FROM generate_series(1, 20000) AS i");
+  const auto inbox = shop.open_inbox();
+  auto session = inbox->open();
+  ASSERT_TRUE(session.ok()) << session.error().to_string();
+  const auto rows = (*session)->pending("points", 0, 100);
+  ASSERT_TRUE(rows.ok()) << rows.error().to_string();
+  ASSERT_EQ(rows->size(), 100U);
+  static_cast<void>(rows_examined("waybill_inbox"));
+  ASSERT_TRUE((*session)->confirmed("points", *rows).ok());
+  EXPECT_EQ((*session)->pending("points", 0, 1)->front().position, 101);
+  session->reset();
+  EXPECT_LE(rows_examined("waybill_inbox"), 1000);
 }
 
 TEST_F(PostgresSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) {
