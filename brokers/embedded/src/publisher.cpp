@@ -84,7 +84,8 @@ class EmbeddedPublisher final : public Publisher {
     const auto written = guarded([&] {
       reopen_if_replaced();
       sqlite::in_transaction(file_->database(), [&] {
-        for (std::size_t i = 0; i < queue_.size(); ++i) outcomes[i] = write(queue_[i]);
+        const std::int64_t now = read_now();
+        for (std::size_t i = 0; i < queue_.size(); ++i) outcomes[i] = write(queue_[i], now);
         WAYBILL_TEST_POINT("queue.before_commit");
       });
     });
@@ -112,7 +113,15 @@ class EmbeddedPublisher final : public Publisher {
     file_ = std::make_unique<LogFile>(options_, sqlite::OpenMode::create);
   }
 
-  PublishOutcome write(const Outgoing& message) {
+  // Microseconds by the database's clock, read once a transaction.
+  std::int64_t read_now() {
+    auto query =
+        file_->query("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000");
+    query.step();
+    return query.number(0);
+  }
+
+  PublishOutcome write(const Outgoing& message, std::int64_t now) {
     const auto refuse = [&](PublishResult result, std::string_view reason) {
       return PublishOutcome{message.token, result, Millis(0), reason};
     };
@@ -128,8 +137,7 @@ class EmbeddedPublisher final : public Publisher {
         ->query(
             "INSERT INTO log (topic, partition, message_id, message_type, key, body, traceparent, "
             "epoch, sent_at,"
-            " published_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-            " CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000)")
+            " published_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
         .bind(topic->id)
         .bind(std::int64_t{partition_of(message.key, message.message_id, topic->partitions)})
         .bind(message.message_id)
@@ -139,6 +147,7 @@ class EmbeddedPublisher final : public Publisher {
         .bind(message.traceparent)
         .bind(std::int64_t{message.epoch})
         .bind(to_micros(message.sent_at))
+        .bind(now)
         .run();
     return {message.token, PublishResult::acked, Millis(0), {}};
   }

@@ -226,6 +226,8 @@ void KafkaPublisher::work(Steady until, OutcomeSink& sink) {
     const bool is_enough = answered_ || woken_.exchange(false);
     if (is_enough) until = Steady();
     if (!queue_) return;
+    // Asking an empty queue costs librdkafka a system call.
+    if (is_enough && rd_kafka_queue_length(queue_.get()) == 0) return;
     const bool waits_for_client = fatal_ && handed_over_ == 0 && !closed_;
     const Event event =
         next_event(queue_.get(), waits_for_client ? std::min(until, replace_from_) : until);
