@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -15,17 +14,6 @@
 
 namespace waybill::bench {
 namespace {
-
-double median_of(std::vector<double> values) {
-  return percentile(std::move(values), 0.5);
-}
-
-// Four digits say all that a measurement knows.
-std::string figure(double value) {
-  if (value == 0) return "0";
-  const double unit = std::pow(10.0, 3 - std::floor(std::log10(std::abs(value))));
-  return fmt::format("{}", std::round(value * unit) / unit);
-}
 
 std::string to_json(const Measurement& m) {
   const auto text = [](const std::string& value) {
@@ -98,7 +86,9 @@ bool means(const std::string& wanted, const std::string& entry) {
 
 std::vector<Benchmark> all_benchmarks() {
   std::vector<Benchmark> all = sqlite_benchmarks();
-  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), end_to_end_benchmarks()}) {
+  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), postgres_benchmarks(),
+                           postgres_store_benchmarks(), mariadb_benchmarks(), inbox_benchmarks(),
+                           kafka_benchmarks(), rabbitmq_benchmarks(), end_to_end_benchmarks()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;
@@ -160,60 +150,7 @@ int main_of(int argc, char** argv) {
   return exit_code;
 }
 
-Measurement summary(std::string name, std::string unit, std::string better,
-                    const std::vector<double>& values, const std::vector<double>& ratios) {
-  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-  Measurement m;
-  m.name = std::move(name);
-  m.unit = std::move(unit);
-  m.better = std::move(better);
-  m.value = median_of(values);
-  m.ratio = m.median = median_of(ratios);
-  m.min = *least;
-  m.max = *most;
-  m.rounds = static_cast<int>(ratios.size());
-  return m;
-}
-
 }  // namespace
-
-double percentile(std::vector<double> values, double share) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const auto last = static_cast<double>(values.size() - 1);
-  return values[static_cast<std::size_t>(last * share + 0.5)];
-}
-
-Measurement compare(std::string name, std::string unit, std::string against, int rounds,
-                    const std::function<double()>& ours, const std::function<double()>& yardstick,
-                    std::string better) {
-  std::vector<double> values;
-  std::vector<double> yardsticks;
-  std::vector<double> ratios;
-  for (int round = 0; round < rounds; ++round) {
-    // Turns change sides each round, so that a drift of the machine favours neither.
-    const bool ours_first = round % 2 == 0;
-    const double first = ours_first ? ours() : yardstick();
-    const double second = ours_first ? yardstick() : ours();
-    values.push_back(ours_first ? first : second);
-    yardsticks.push_back(ours_first ? second : first);
-    ratios.push_back(values.back() / yardsticks.back());
-  }
-  Measurement m = summary(std::move(name), std::move(unit), std::move(better), values, ratios);
-  m.against = fmt::format("{}: {} {}", against, figure(median_of(yardsticks)), m.unit);
-  return m;
-}
-
-Measurement within(std::string name, std::string unit, std::string against, double limit,
-                   std::vector<double> values) {
-  std::vector<double> ratios;
-  for (const double value : values) ratios.push_back(value / limit);
-  Measurement m = summary(std::move(name), std::move(unit), "lower", values, ratios);
-  m.against =
-      fmt::format("limit {} {}{}{}", figure(limit), m.unit, against.empty() ? "" : ", ", against);
-  return m;
-}
-
 }  // namespace waybill::bench
 
 int main(int argc, char** argv) {

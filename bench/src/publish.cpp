@@ -1,0 +1,55 @@
+#include "publish.hpp"
+
+#include <chrono>
+#include <stdexcept>
+
+namespace waybill::bench {
+namespace {
+
+constexpr DatabaseTime kSent{std::chrono::microseconds(1'769'903'999'000'001)};  // as kSentAt says
+
+struct Count final : OutcomeSink {
+  void on_outcome(const PublishOutcome& outcome) override {
+    ++answered;
+    if (outcome.result != PublishResult::acked) {
+      throw std::runtime_error("a message is not acked: " + std::string(outcome.reason));
+    }
+  }
+  int answered = 0;
+};
+
+}  // namespace
+
+const std::string& message_id(int number) {
+  static const std::vector<std::string> ids = [] {
+    std::vector<std::string> made;
+    for (int i = 0; i < kPublishWarmUp; ++i) {
+      made.push_back("order/order.placed/A-" + std::to_string(i));
+    }
+    return made;
+  }();
+  return ids.at(static_cast<std::size_t>(number));
+}
+
+void publish_by_port(Publisher& publisher, const std::string& destination, int messages,
+                     int window) {
+  Count sink;
+  std::vector<Outgoing> batch;
+  for (int next = 0; sink.answered < messages;) {
+    batch.clear();
+    for (int room = window - (next - sink.answered); room > 0 && next < messages; --room, ++next) {
+      Outgoing message;
+      message.token = static_cast<std::uint64_t>(next);
+      message.destination = destination;
+      message.message_id = message_id(next);
+      message.message_type = kMessageType;
+      message.body = kPublishBody;
+      message.sent_at = kSent;
+      batch.push_back(message);
+    }
+    if (publisher.submit(batch) != batch.size()) throw std::runtime_error("no room in the window");
+    publisher.poll(std::chrono::steady_clock::now() + std::chrono::seconds(10), sink);
+  }
+}
+
+}  // namespace waybill::bench
