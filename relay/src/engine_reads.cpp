@@ -76,7 +76,7 @@ void Engine::State::activate(TypeState& type) {
     if (pass.wanted || !type.present[lane] || !due(type.next_pass_at[lane])) continue;
     pass.wanted = true;
     pass.after = {};
-    pass.started = now_;
+    pass.cost = {};
   }
   if (type[Stream::late].wanted) return;
   if (type.give_back_from != kNoId && due(type.give_back_at)) {
@@ -115,7 +115,7 @@ void Engine::State::start_late(TypeState& type, LateReason reason, std::int64_t 
   late.wanted = true;
   late.after = {{}, after};
   late.until = head.after.id;
-  late.started = now_;
+  late.cost = {};
   type.late_reason = reason;
 }
 
@@ -181,10 +181,11 @@ void Engine::State::on(const RowsRead& event) {
   database_now_ = std::max(database_now_, event.now);
   if (request->term != term_ || !may_publish()) return;
   TypeState& type = types_[request->type];
-  const StreamState& stream = type[request->stream];
+  StreamState& stream = type[request->stream];
   // The stream went elsewhere, or the route away, while the read was under way.
   const bool moved = stream.after.id != request->after.id || stream.after.at != request->after.at;
   if (moved || !stream.wanted || !type.route.routed) return;
+  stream.cost += now_ - request->asked_at;
   switch (request->stream) {
     case Stream::head:
     case Stream::backlog:
@@ -251,7 +252,7 @@ void Engine::State::end_fresh(TypeState& type, Stream stream) {
       type.rescan_at = now_;
       break;
     default: {
-      const auto cost = (now_ - state.started) * options_.rescan_factor;
+      const auto cost = state.cost * options_.rescan_factor;
       if (type.late_reason == LateReason::released) type.release_at = now_ + kReleaseSpacing;
       if (type.late_reason == LateReason::given_back || type.late_reason == LateReason::released) {
         break;
@@ -293,7 +294,6 @@ void Engine::State::next_search(TypeState& type) {
     backlog.wanted = true;
     backlog.after = head.after;
     backlog.until = type.search_low;
-    backlog.started = now_;
     head.after.id = type.search_low;
     type.history.reset(now_, head.after.id);
     return;

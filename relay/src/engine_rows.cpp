@@ -133,7 +133,7 @@ void Engine::State::take_slow(TypeState& type, const Request& request, const Row
   stream.wanted = false;
   const std::size_t lane = index(request.lane);
   type.passed[lane] = true;
-  const auto cost = (now_ - stream.started) * options_.rescan_factor;
+  const auto cost = stream.cost * options_.rescan_factor;
   type.next_pass_at[lane] = now_ + std::max<Steady::duration>(options_.slow_poll, cost);
 }
 

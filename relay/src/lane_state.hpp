@@ -27,8 +27,8 @@ struct StreamState {
   bool wanted = false;
   bool reading = false;
   LaneCursor after{};
-  std::int64_t until = kNoId;  // fresh lane: the last id that counts
-  Steady started{};
+  std::int64_t until = kNoId;   // fresh lane: the last id that counts
+  Steady::duration cost{};      // of the reads of this pass; not the waits for room between them
   Steady not_before{};          // the last page had no row that could be taken
   std::uint32_t in_flight = 0;  // rows that came this way and have no outcome yet
 };

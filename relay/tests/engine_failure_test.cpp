@@ -225,6 +225,30 @@ TEST_F(EngineFailure, H5_what_the_consumer_has_passed_by_is_sent_again) {
   EXPECT_EQ(store.count(MessageState::RETRY), 10U);
 }
 
+TEST_F(EngineFailure, H5_what_was_lost_before_an_outage_is_sent_again_soon_after_it) {
+  store.set_route(confirmed_route("c", seconds(1)));
+  store.set_progress(std::vector<ConsumerProgress>{});
+  insert(30, "c");
+  bool down = false;
+  make().broker = [&](const MessageRow&, const std::string&) {
+    return down ? PublishResult::unreachable : PublishResult::acked;
+  };
+  bench->run_for(Millis(500));
+  ASSERT_EQ(store.count(MessageState::SENT), 30U);
+  down = true;  // and what it had is lost
+  insert(50, "c");
+  bench->run_for(minutes(2));
+  down = false;
+  bench->run_for(seconds(2));
+  store.set_progress(std::vector<ConsumerProgress>{{"c", "points", store.now(), hours(168)}});
+  store.set_route(confirmed_route("c", seconds(1)));
+  bench->run_for(seconds(5));
+  for (std::int64_t id = 1; id <= 30; ++id) {
+    EXPECT_EQ(bench->seen_of(id).back().result, PublishResult::acked);
+    EXPECT_GE(bench->seen_of(id).size(), 2U) << id;
+  }
+}
+
 TEST_F(EngineFailure, H4_without_progress_records_copies_are_paced_and_their_waits_double) {
   store.set_route(confirmed_route("c", seconds(1)));
   insert(1000, "c");
