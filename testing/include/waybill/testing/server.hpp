@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -36,6 +37,11 @@ class Server {
   void start() const { run("start"); }  // returns when it is ready; comes back on the same port
   void stop() const { run("stop"); }
   void kill() const { run("kill"); }  // SIGKILL
+  // Ended by SIGKILL, and nothing left of what it kept; comes back on the same port.
+  void kill_and_empty() const {
+    kill();
+    std::filesystem::remove_all(folder_ + "/" + name_ + "/data");
+  }
 
  private:
   Server(std::string tools, std::string name) : tools_(std::move(tools)), name_(std::move(name)) {}
