@@ -42,7 +42,7 @@ EndpointStats Endpoint::stats() const {
   return stats_;
 }
 
-Reply Endpoint::handle(const Request& request) {
+Reply Endpoint::handle(const Request& request, std::chrono::seconds age_max) {
   if (path_of(request.target) != kPath)
     return problem(404, "Not found", "confirmations go to /api/v1/confirmations");
   if (request.method != "POST") {
@@ -56,7 +56,7 @@ Reply Endpoint::handle(const Request& request) {
     const std::lock_guard lock(mutex_);
     keys = keys_;
   }
-  const Key* key = verify(request, *keys, options_.now ? options_.now() : host_time());
+  const Key* key = verify(request, *keys, options_.now ? options_.now() : host_time(), age_max);
   if (key == nullptr) {
     const std::lock_guard lock(mutex_);
     ++stats_.unauthorized;
@@ -72,9 +72,14 @@ Reply Endpoint::confirm(const std::string& consumer, const std::string& body) {
   const auto items = parse_batch(body);
   if (!items) return problem(400, "Bad request", items.error().text);
   // Whose key it is, that one confirms; for others every id is unknown.
-  auto results = items->front().consumer == consumer
-                     ? write(*items)
-                     : std::vector<ConfirmResult>(items->size(), ConfirmResult::not_found);
+  const bool is_own = items->front().consumer == consumer;
+  auto results =
+      is_own ? write(*items) : std::vector<ConfirmResult>(items->size(), ConfirmResult::not_found);
+  if (!is_own && options_.log) {
+    options_.log(LogLevel::alarm, "confirm: a key of consumer '" + consumer +
+                                      "' signed confirmations of '" + items->front().consumer +
+                                      "', which are refused");
+  }
   if (!results) {
     if (options_.log) options_.log(LogLevel::warning, "confirm: " + results.error().to_string());
     return problem(503, "Service unavailable",

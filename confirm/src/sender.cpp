@@ -211,6 +211,8 @@ std::optional<Sender::Results> Sender::post(Rows& rows, bool& is_refused) {
   LogLevel level = LogLevel::warning;
   if (!reply) {
     failure = reply.error().to_string();
+  } else if (reply->status == kPublished) {
+    return Results(rows.size(), ConfirmResult::done);
   } else if (reply->status == 200) {
     auto results = parse_results(reply->body, rows.size());
     if (results) return std::move(*results);

@@ -51,14 +51,14 @@ bool same(std::string_view a, std::string_view b) noexcept {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-bool is_timely(std::string_view timestamp, WallTime now) {
+bool is_timely(std::string_view timestamp, WallTime now, std::chrono::seconds age_max) {
   std::int64_t seconds = 0;
   const auto [end, failed] =
       std::from_chars(timestamp.data(), timestamp.data() + timestamp.size(), seconds);
   if (failed != std::errc() || end != timestamp.data() + timestamp.size()) return false;
   constexpr std::int64_t kTolerance = std::chrono::seconds(kTimestampTolerance).count();
   const std::int64_t here = now.time_since_epoch().count();
-  return seconds >= here - kTolerance && seconds <= here + kTolerance;
+  return seconds >= here - age_max.count() && seconds <= here + kTolerance;
 }
 
 }  // namespace
@@ -73,12 +73,13 @@ void sign(Request& request, const Key& key, std::string_view webhook_id, WallTim
   request.headers.emplace_back("waybill-key-id", key.id);
 }
 
-const Key* verify(const Request& request, const KeyRing& keys, WallTime now) {
+const Key* verify(const Request& request, const KeyRing& keys, WallTime now,
+                  std::chrono::seconds age_max) {
   const std::string_view id = header(request, "webhook-id");
   const std::string_view timestamp = header(request, "webhook-timestamp");
   std::string_view signatures = header(request, "webhook-signature");
   const Key* key = keys.find(header(request, "waybill-key-id"));
-  if (key == nullptr || id.empty() || !is_timely(timestamp, now)) return nullptr;
+  if (key == nullptr || id.empty() || !is_timely(timestamp, now, age_max)) return nullptr;
   const std::string expected = signature_of(key->secret, id, timestamp, request.body);
   while (!signatures.empty()) {
     const std::size_t space = std::min(signatures.find(' '), signatures.size());

@@ -13,6 +13,7 @@
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/confirm/endpoint.hpp"
+#include "waybill/confirm/reply_topic.hpp"
 #include "waybill/outbox/dispatcher.hpp"
 #include "waybill/outbox/outbox.hpp"
 #include "waybill/outbox/transaction_template.hpp"
@@ -45,7 +46,7 @@ Placed place_order(waybill::TransactionTemplate<Handle>& transactions,
 // All that follows is set-up, done once per process.
 
 struct ServiceOptions {
-  std::string db, queue, topic{kTopic}, port_file, key_file, doorbell;
+  std::string db, queue, topic{kTopic}, port_file, key_file, doorbell, confirm_topic;
   std::string dispatch = "async";
   std::uint16_t port = 0;
   std::uint32_t threads = 2;
@@ -133,6 +134,18 @@ http::Response confirmations(waybill::confirm::Endpoint& endpoint, const http::R
           std::move(reply.headers)};
 }
 
+// Confirmations that come by the broker go to the same endpoint as those by HTTP.
+std::unique_ptr<waybill::confirm::ReplyReader> read_replies(waybill::confirm::Endpoint& endpoint,
+                                                            const ServiceOptions& options) {
+  if (options.confirm_topic.empty()) return nullptr;
+  auto reader = std::make_unique<waybill::confirm::ReplyReader>(
+      endpoint,
+      [&options] { return open_subscriber(options.queue, options.confirm_topic, "order_service"); },
+      waybill::confirm::ReplyReaderOptions{.log = log_to_stderr});
+  require(reader->start());
+  return reader;
+}
+
 template <class Handle>
 int run(const ServiceOptions& options) {
   const auto store = open_store<Handle>(options);
@@ -154,6 +167,7 @@ int run(const ServiceOptions& options) {
   require(dispatcher.start());
 
   waybill::confirm::Endpoint endpoint(*store, read_keys(options.key_file), {});
+  const auto replies = read_replies(endpoint, options);
   const waybill::Outbox outbox;
   const auto counter = [&]() -> Counter<Handle>& {
     thread_local Counter<Handle> of_this_thread(options.db, outbox, dispatcher);
@@ -193,6 +207,8 @@ int main(int argc, char** argv) {
   app.add_option("--topic", options.topic, "where the orders are told, with --create")
       ->capture_default_str();
   app.add_option("--key-file", options.key_file, "lines of: key id, consumer, secret")->required();
+  app.add_option("--confirm-topic", options.confirm_topic,
+                 "takes confirmations from this topic too");
   app.add_flag("--create", options.create, "create what is missing and set the route");
   app.add_option("--dispatch", options.dispatch, "how the route sends, with --create")
       ->check(CLI::IsMember({"sync", "async", "relay"}))

@@ -20,6 +20,7 @@
 #include "waybill/adopt/mariadb.hpp"
 #include "waybill/adopt/postgres.hpp"
 #include "waybill/adopt/sqlite.hpp"
+#include "waybill/confirm/reply_topic.hpp"
 #include "waybill/confirm/sender.hpp"
 #include "waybill/http/client.hpp"
 #include "waybill/http/server.hpp"
@@ -95,7 +96,8 @@ inbox::HandlerResult on_order_placed(Handle& database, const waybill::Delivery& 
 // --- set-up --------------------------------------------------------------------------------------
 
 struct ServiceOptions {
-  std::string db, queue, topic{kTopic}, group = "points", confirm_url, key_file, port_file;
+  std::string db, queue, topic{kTopic}, group = "points", confirm_url, confirm_topic, key_file,
+                                        port_file;
   std::uint16_t port = 0;
   bool create = false, no_inbox = false;
   std::vector<std::string> frozen;
@@ -133,6 +135,13 @@ waybill::confirm::Post post_to(const std::string& url) {
     if (!response) return response.error();
     return waybill::confirm::Reply{response->status, response->content_type, response->body};
   };
+}
+
+// Or it goes to the order service by the broker.
+waybill::confirm::Post post_to_topic_of(const ServiceOptions& options) {
+  return waybill::confirm::post_to_topic(
+      [queue = options.queue](std::string_view) { return open_publisher(queue); },
+      {.destination = options.confirm_topic});
 }
 
 // The counter-example: no inbox, so that each duplicate adds its points again; no confirmation, so
@@ -189,10 +198,12 @@ int run(const ServiceOptions& options) {
   const auto subscriber = require(open_subscriber(options.queue, options.topic, options.group));
 
   std::unique_ptr<waybill::confirm::Sender> sender;
-  if (!options.confirm_url.empty() && !options.no_inbox) {
+  const bool by_topic = !options.confirm_topic.empty();
+  if ((by_topic || !options.confirm_url.empty()) && !options.no_inbox) {
     const waybill::confirm::Key key = read_key(options.key_file);
+    const auto post = by_topic ? post_to_topic_of(options) : post_to(options.confirm_url);
     sender = std::make_unique<waybill::confirm::Sender>(
-        *inbox_store, waybill::testing::make_faulty(post_to(options.confirm_url), options.faults),
+        *inbox_store, waybill::testing::make_faulty(post, options.faults),
         waybill::confirm::SenderOptions{
             .consumer = std::string(kPointsConsumer), .key = key, .log = log});
     require(sender->start());
@@ -251,6 +262,9 @@ int main(int argc, char** argv) {
   app.add_option("--group", options.group, "consumer group in the queue")->capture_default_str();
   auto* key_file = app.add_option("--key-file", options.key_file, "line: key-id consumer secret");
   app.add_option("--confirm-url", options.confirm_url, "order service; empty = confirm nothing")
+      ->needs(key_file);
+  app.add_option("--confirm-topic", options.confirm_topic,
+                 "confirms by this topic of the broker, instead of the URL")
       ->needs(key_file);
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");

@@ -25,11 +25,11 @@ struct Finding {
   std::string hint;
 };
 
-// Of every route.
-Result<Names> routed(const Config& config) {
+// Of every route, and the reply topic.
+Result<Names> needed(const Config& config) {
   Result<Console> console = open_console(config);
   if (!console) return console.error();
-  return routed_destinations(*console->session);
+  return needed_destinations(config, *console->session);
 }
 
 Finding look_at(const Config& config, const std::string& destination, Step step) {
@@ -61,7 +61,7 @@ void print(const std::vector<Finding>& findings, Output& output) {
 }
 
 Result<int> run(const Names& named, Step step, const Config& config, Output& output) {
-  const Result<Names> names = named.empty() ? routed(config) : Result<Names>(named);
+  const Result<Names> names = named.empty() ? needed(config) : Result<Names>(named);
   if (!names) return names.error();
   std::vector<Finding> findings;
   for (const std::string& name : *names) findings.push_back(look_at(config, name, step));

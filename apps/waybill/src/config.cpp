@@ -86,13 +86,17 @@ void apply_section(const toml::table& table, std::string_view section, TomlReade
 
 // What no single key can tell.
 Status check_together(const Config& config) {
+  for (const auto& [name, value] :
+       {std::pair("confirm.listen", &config.confirm.listen),
+        std::pair("confirm.reply_destination", &config.confirm.reply_destination)}) {
+    if (value->empty() || !config.confirm.keys_file.empty()) continue;
+    return Error{
+        Remedy::fix_call,
+        fmt::format("{}: {}: is set, but confirm.keys_file is not", config.origins.at(name), name),
+        "confirmations are accepted with a key only"};
+  }
   if (config.confirm.listen.empty()) return {};
   const std::string where = config.origins.at("confirm.listen");
-  if (config.confirm.keys_file.empty()) {
-    return Error{Remedy::fix_call,
-                 fmt::format("{}: confirm.listen: is set, but confirm.keys_file is not", where),
-                 "confirmations are accepted with a key only"};
-  }
   if (config.confirm.tls_certificate.empty() != config.confirm.tls_key.empty()) {
     return Error{Remedy::fix_call,
                  "confirm.tls_certificate and confirm.tls_key: one is set, the other is not",

@@ -63,6 +63,9 @@ struct Config {
     std::string tls_certificate;  // PEM files, both or none; relative paths as keys_file
     std::string tls_key;
     bool allow_remote = false;
+    std::string reply_destination;  // the reply topic, by its name in [destinations]; empty = none
+    std::string reply_group = "waybill";  // of the relays that read it
+    std::optional<Millis> reply_age_max;
   };
   struct Log {
     LogLevel level = LogLevel::info;

@@ -2,31 +2,42 @@
 
 #include <fmt/format.h>
 
+#include "destinations.hpp"
 #include "keys_file.hpp"
 
 namespace waybill::cli {
 
-ConfirmService::ConfirmService(MessageStore& store, const Config::Confirm& config, LogSink log)
+ConfirmService::ConfirmService(MessageStore& store, const Config& config, LogSink log)
     : store_(store), config_(config), log_(std::move(log)) {}
 
 ConfirmService::~ConfirmService() {
+  reader_.reset();
   if (server_) server_->stop();
 }
 
-Result<std::uint16_t> ConfirmService::start() {
-  Result<confirm::KeyRing> keys = load_keys(config_.keys_file);
+Status ConfirmService::start() {
+  Result<confirm::KeyRing> keys = load_keys(config_.confirm.keys_file);
   if (!keys) return keys.error();
-  const Result<ListenAddress> address = parse_listen(config_.listen);
+  confirm::EndpointOptions options;
+  options.log = log_;
+  endpoint_ = std::make_unique<confirm::Endpoint>(store_, std::move(*keys), options);
+  if (!config_.confirm.listen.empty()) {
+    if (const Status status = listen(); !status) return status;
+  }
+  return config_.confirm.reply_destination.empty() ? Status() : read_replies();
+}
+
+Status ConfirmService::listen() {
+  const std::string_view text = config_.confirm.listen;
+  const Result<ListenAddress> address = parse_listen(text);
   if (!address) return address.error();
-  confirm::EndpointOptions endpoint_options;
-  endpoint_options.log = log_;
-  endpoint_ = std::make_unique<confirm::Endpoint>(store_, std::move(*keys), endpoint_options);
   http::ServerOptions options;
   options.address = address->host;
   options.port = address->port;
-  options.allow_remote = config_.allow_remote;
-  if (!config_.tls_certificate.empty()) {
-    options.tls = http::TlsFiles{config_.tls_certificate, config_.tls_key};
+  options.allow_remote = config_.confirm.allow_remote;
+  const bool is_tls = !config_.confirm.tls_certificate.empty();
+  if (is_tls) {
+    options.tls = http::TlsFiles{config_.confirm.tls_certificate, config_.confirm.tls_key};
   }
   options.log = log_;
   server_ = std::make_unique<http::Server>(options, [this](const http::Request& request) {
@@ -35,11 +46,35 @@ Result<std::uint16_t> ConfirmService::start() {
     return http::Response{reply.status, std::move(reply.content_type), std::move(reply.body),
                           std::move(reply.headers)};
   });
-  return server_->start();
+  const Result<std::uint16_t> port = server_->start();
+  if (!port) return port.error();
+  log_(LogLevel::info, fmt::format("confirmations on {}://{}:{}{}", is_tls ? "https" : "http",
+                                   text.substr(0, text.rfind(':')), *port, confirm::kPath));
+  return {};
+}
+
+Status ConfirmService::read_replies() {
+  const Config::Confirm& config = config_.confirm;
+  confirm::ReplyReaderOptions options;
+  if (config.reply_age_max) {
+    options.age_max = std::chrono::duration_cast<std::chrono::seconds>(*config.reply_age_max);
+  }
+  options.log = log_;
+  reader_ = std::make_unique<confirm::ReplyReader>(
+      *endpoint_,
+      [this] {
+        return subscriber_of(config_, config_.confirm.reply_destination,
+                             config_.confirm.reply_group);
+      },
+      options);
+  if (const Status status = reader_->start(); !status) return status;
+  log_(LogLevel::info,
+       fmt::format("confirmations from destination '{}'", config.reply_destination));
+  return {};
 }
 
 void ConfirmService::reload() {
-  Result<confirm::KeyRing> keys = load_keys(config_.keys_file);
+  Result<confirm::KeyRing> keys = load_keys(config_.confirm.keys_file);
   if (!keys) {
     log_(LogLevel::alarm, fmt::format("keys not reloaded, the old ones stay in force: {}",
                                       keys.error().to_string()));

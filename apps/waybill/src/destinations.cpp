@@ -192,11 +192,13 @@ Status check_destinations(const Config& config) {
   return {};
 }
 
-Result<std::vector<std::string>> routed_destinations(ConsoleSession& session) {
+Result<std::vector<std::string>> needed_destinations(const Config& config,
+                                                     ConsoleSession& session) {
   const Result<std::vector<Route>> routes = session.routes();
   if (!routes) return routes.error();
   std::vector<std::string> names;
   for (const Route& route : *routes) names.push_back(route.destination);
+  if (!config.confirm.reply_destination.empty()) names.push_back(config.confirm.reply_destination);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
@@ -226,6 +228,21 @@ OpenPublisher publishers_of(const Config& config) {
     return std::unique_ptr<Publisher>(
         std::make_unique<PublisherTo>(std::move(broker->topic), std::move(*publisher)));
   };
+}
+
+Result<std::unique_ptr<Subscriber>> subscriber_of(const Config& config,
+                                                  std::string_view destination,
+                                                  const std::string& group) {
+  const Result<Broker> broker = broker_of(config, destination);
+  if (!broker) return broker.error();
+  if (const auto* queue = std::get_if<embedded::Options>(&broker->options)) {
+    return embedded::open_subscriber(*queue, {broker->topic, group, group});
+  }
+  if (const auto* cluster = std::get_if<kafka::Options>(&broker->options)) {
+    return kafka::open_subscriber(*cluster, {broker->topic, group, group});
+  }
+  return rabbitmq::open_subscriber(std::get<rabbitmq::Options>(broker->options),
+                                   {broker->topic, group});
 }
 
 Status check_topology(const Broker& broker) {

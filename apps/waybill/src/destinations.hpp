@@ -14,6 +14,7 @@
 #include "waybill/error.hpp"
 #include "waybill/message_store.hpp"
 #include "waybill/publisher.hpp"
+#include "waybill/subscriber.hpp"
 
 namespace waybill::cli {
 
@@ -33,8 +34,9 @@ struct Broker {
 // Whether every configured destination has what broker_of reads. **Errors**: as broker_of.
 [[nodiscard]] Status check_destinations(const Config& config);
 
-// Where the routes lead, each once.
-[[nodiscard]] Result<std::vector<std::string>> routed_destinations(ConsoleSession& session);
+// Where the routes lead, and the reply topic, each once.
+[[nodiscard]] Result<std::vector<std::string>> needed_destinations(const Config& config,
+                                                                   ConsoleSession& session);
 
 // The embedded queue behind a destination, whose file must be there since looking creates nothing.
 // **Errors**: as broker_of; fix_call for another kind of broker, or without the file.
@@ -43,6 +45,11 @@ struct Broker {
 
 // Opens publishers as the configuration maps destinations to brokers. Copies what it needs.
 [[nodiscard]] OpenPublisher publishers_of(const Config& config);
+
+// A member of `group` at a destination. RabbitMQ: one of the readers of the queue.
+[[nodiscard]] Result<std::unique_ptr<Subscriber>> subscriber_of(const Config& config,
+                                                                std::string_view destination,
+                                                                const std::string& group);
 
 // Whether what a destination needs is there at its broker, and creating that. An embedded queue
 // needs nothing. **Errors**: retry when no broker answers, fix_call with what is missing.

@@ -107,23 +107,20 @@ void steer(const SteeringSignals& signals, ConfirmService* confirmations, const 
     if (confirmations != nullptr) {
       confirmations->reload();
     } else {
-      log(LogLevel::info, "SIGHUP: no keys to reload, confirm.listen is not configured");
+      log(LogLevel::info, "SIGHUP: no keys to reload, confirmations are not configured");
     }
   }
 }
 
-// Starts the endpoint if it is configured, else answers nothing.
+// Takes confirmations in the ways that are configured, if any.
 Result<std::unique_ptr<ConfirmService>> start_confirmations(const Config& config,
                                                             MessageStore& store,
                                                             const LogSink& log) {
-  if (config.confirm.listen.empty()) return std::unique_ptr<ConfirmService>();
-  auto service = std::make_unique<ConfirmService>(store, config.confirm, log);
-  const Result<std::uint16_t> port = service->start();
-  if (!port) return port.error();
-  const std::string_view listen = config.confirm.listen;
-  log(LogLevel::info, fmt::format("confirmations on {}://{}:{}{}",
-                                  config.confirm.tls_certificate.empty() ? "http" : "https",
-                                  listen.substr(0, listen.rfind(':')), *port, confirm::kPath));
+  if (config.confirm.listen.empty() && config.confirm.reply_destination.empty()) {
+    return std::unique_ptr<ConfirmService>();
+  }
+  auto service = std::make_unique<ConfirmService>(store, config, log);
+  if (const Status started = service->start(); !started) return started.error();
   return service;
 }
 

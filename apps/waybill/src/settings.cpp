@@ -177,6 +177,12 @@ std::vector<Setting> make_settings() {
        cli::text([](Config& c) { return &c.confirm.tls_key; })},
       {"confirm", "allow_remote", "WAYBILL_CONFIRM_ALLOW_REMOTE", SettingKind::boolean,
        cli::boolean([](Config& c) { return &c.confirm.allow_remote; })},
+      {"confirm", "reply_destination", "WAYBILL_CONFIRM_REPLY_DESTINATION", SettingKind::text,
+       cli::text([](Config& c) { return &c.confirm.reply_destination; })},
+      {"confirm", "reply_group", "WAYBILL_CONFIRM_REPLY_GROUP", SettingKind::text,
+       cli::text([](Config& c) { return &c.confirm.reply_group; })},
+      {"confirm", "reply_age_max", "WAYBILL_CONFIRM_REPLY_AGE_MAX", SettingKind::duration,
+       duration(minutes(5), hours(24 * 3650), [](Config& c) { return &c.confirm.reply_age_max; })},
       {"log", "level", "WAYBILL_LOG_LEVEL", SettingKind::text, set_log_level},
   };
 }

@@ -29,7 +29,7 @@ TopologyLook::TopologyLook(const Config& config, MessageStore& store, LogSink lo
 void TopologyLook::look(const std::stop_token& stop) const {
   const auto session = store_.open_console();
   if (!session) return;  // the relay tells of the same trouble
-  const auto names = routed_destinations(**session);
+  const auto names = needed_destinations(config_, **session);
   if (!names) return;
   for (const std::string& name : *names) {
     if (stop.stop_requested()) return;

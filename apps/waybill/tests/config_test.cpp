@@ -80,6 +80,9 @@ once_timeout = "1h"
 [confirm]
 listen = "127.0.0.1:8081"
 keys_file = "keys.toml"
+reply_destination = "replies"
+reply_group = "shop"
+reply_age_max = "3d"
 allow_remote = true
 [log]
 level = "warning"
@@ -113,6 +116,9 @@ level = "warning"
   EXPECT_EQ(config.confirm.listen, "127.0.0.1:8081");
   EXPECT_EQ(config.confirm.keys_file, "keys.toml");
   EXPECT_TRUE(config.confirm.allow_remote);
+  EXPECT_EQ(config.confirm.reply_destination, "replies");
+  EXPECT_EQ(config.confirm.reply_group, "shop");
+  EXPECT_EQ(config.confirm.reply_age_max, std::chrono::hours(72));
   EXPECT_EQ(config.log.level, LogLevel::warning);
 }
 
@@ -301,6 +307,11 @@ TEST_F(ConfigFile, names_line_and_key_when_settings_do_not_fit_together) {
   ASSERT_FALSE(without_keys.ok());
   EXPECT_EQ(without_keys.error().text,
             no_keys + ":2: confirm.listen: is set, but confirm.keys_file is not");
+  const std::string replies = write("[confirm]\nreply_destination = \"replies\"\n");
+  const auto replies_without_keys = load_config(replies, environment_of({}), {});
+  ASSERT_FALSE(replies_without_keys.ok());
+  EXPECT_EQ(replies_without_keys.error().text,
+            replies + ":2: confirm.reply_destination: is set, but confirm.keys_file is not");
   const std::string remote = write("[confirm]\nlisten = \"0.0.0.0:1\"\nkeys_file = \"k\"\n");
   const auto not_loopback = load_config(remote, environment_of({}), {});
   ASSERT_FALSE(not_loopback.ok());

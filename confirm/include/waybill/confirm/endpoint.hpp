@@ -32,8 +32,8 @@ struct EndpointStats {
 //
 // **Guarantee**: authenticates before it looks anything up. Each item is done | already |
 // not_found; a repeated request gets the same answer as the first. An item of a consumer that the
-// key does not belong to is not_found. Messages that a consumer failed for good are told to the log
-// as an alarm, also when that is repeated.
+// key does not belong to is not_found, and told as an alarm. Messages that a consumer failed for
+// good are told to the log as an alarm, also when that is repeated.
 // **Errors**, of the whole request, as application/problem+json: 400, 401, 404 (other path), 405,
 // 413, and 503 when the database cannot answer now.
 // **Ownership**: borrows the store. **Thread safety**: every member from any thread.
@@ -41,7 +41,9 @@ class Endpoint {
  public:
   Endpoint(MessageStore& store, KeyRing keys, EndpointOptions options);
 
-  [[nodiscard]] Reply handle(const Request& request);
+  // Over another transport than HTTP a signature may be older, since the request waited there.
+  [[nodiscard]] Reply handle(const Request& request,
+                             std::chrono::seconds age_max = kTimestampTolerance);
 
   // Exchanges the keys; requests that run finish with the old ones.
   void set_keys(KeyRing keys);

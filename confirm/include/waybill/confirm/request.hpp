@@ -26,6 +26,9 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers = {};  // besides Content-Type
 };
 
+// No status of HTTP: a broker has the request, and nobody answers it item by item.
+inline constexpr int kPublished = 1000;
+
 // Carries a request to the producer. **Errors**: retry or look when there was no answer.
 using Post = std::function<Result<Reply>(const Request&)>;
 

@@ -18,9 +18,10 @@ inline constexpr std::chrono::minutes kTimestampTolerance{5};
 void sign(Request& request, const Key& key, std::string_view webhook_id, WallTime now);
 
 // The key that signed the request, or null: unsigned, unknown key, wrong signature, or a timestamp
-// more than five minutes from `now`. Compares in constant time; looks at nothing but the request
-// and the keys.
+// more than age_max before `now` or five minutes after it. Compares in constant time; looks at
+// nothing but the request and the keys.
 // **Ownership**: points into `keys`.
-[[nodiscard]] const Key* verify(const Request& request, const KeyRing& keys, WallTime now);
+[[nodiscard]] const Key* verify(const Request& request, const KeyRing& keys, WallTime now,
+                                std::chrono::seconds age_max = kTimestampTolerance);
 
 }  // namespace waybill::confirm
