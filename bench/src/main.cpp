@@ -133,6 +133,7 @@ int main_of(int argc, char** argv) {
   fmt::print("{:<36} {:>8} {:>10} {:<7} {}\n", "name", "ratio", "value", "unit", "against");
   for (const Benchmark& benchmark : all) {
     if (std::none_of(benchmark.entries.begin(), benchmark.entries.end(), is_wanted)) continue;
+    fmt::print(stderr, "... {}\n", benchmark.entries.front());
     try {
       for (const Measurement& m : benchmark.run()) {
         if (!is_wanted(m.name)) continue;

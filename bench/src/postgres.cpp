@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kClients = 16;
 constexpr int kTransactions = 600;  // a round
-constexpr int kRounds = 15;
+constexpr int kRounds = 9;
 const std::string kContent(256, 'x');
 
 constexpr const char* kByHand =

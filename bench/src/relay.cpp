@@ -25,7 +25,7 @@ constexpr std::int64_t kRssRows = 1'000'000;
 constexpr std::int64_t kWaitRows = 1'000'000;
 constexpr std::int64_t kBatch = 1000;
 constexpr int kDrainRounds = 7;
-constexpr int kWaitRounds = 5;
+constexpr int kWaitRounds = 3;
 constexpr int kTransactions = 400;
 constexpr Millis kPace{5};
 constexpr double kRssLimit = 32;         // MiB
