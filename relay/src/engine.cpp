@@ -71,7 +71,7 @@ void Engine::State::decide() {
   if (released_) return;
   drive_lease();
   flush_marks();
-  if (may_publish() && due(store_retry_at_)) {
+  if (may_publish() && due(trouble(Work::reading).retry_at)) {
     drive_routes();
     if (routes_read_) {
       drive_keys();
@@ -245,8 +245,9 @@ void Engine::State::on(const ProgressIs& event) {
 }
 
 void Engine::State::on(const RoutesRead& event) {
-  if (!answered(event.request)) return;
-  store_answered();
+  const auto request = answered(event.request);
+  if (!request) return;
+  store_answered(request->kind);
   reading_routes_ = false;
   routes_read_ = true;
   routes_at_ = now_ + options_.routes_interval;
@@ -255,7 +256,7 @@ void Engine::State::on(const RoutesRead& event) {
 void Engine::State::on(const TypesListed& event) {
   const auto request = answered(event.request);
   if (!request) return;
-  store_answered();
+  store_answered(request->kind);
   const std::size_t lane = index(request->lane);
   listing_[lane] = false;
   if (request->term != term_) return;
@@ -292,16 +293,18 @@ void Engine::State::on(const TypesListed& event) {
 }
 
 void Engine::State::on(const LeaseSeen& event) {
-  if (!answered(event.request)) return;
-  store_answered();
+  const auto request = answered(event.request);
+  if (!request) return;
+  store_answered(request->kind);
   const bool held = lease_.holds();
   lease_.seen(event, now_);
   if (held && !lease_.holds()) end_term();
 }
 
 void Engine::State::on(const LeaseIs& event) {
-  if (!answered(event.request)) return;
-  store_answered();
+  const auto request = answered(event.request);
+  if (!request) return;
+  store_answered(request->kind);
   const bool held = lease_.holds();
   lease_.answered(event.lease, now_);
   if (!held && lease_.holds()) begin_term();
@@ -316,7 +319,7 @@ void Engine::State::on(const LeaseReleased& event) {
 void Engine::State::on(const Failed& event) {
   auto request = answered(event.request);
   if (!request) return;
-  store_failed();
+  store_failed(request->kind);
   switch (request->kind) {
     case Kind::routes:
       reading_routes_ = false;
@@ -353,18 +356,34 @@ void Engine::State::on(const Stop& /*event*/) {
   forget_waiting();
 }
 
-void Engine::State::store_answered() {
-  store_failures_ = 0;
-  store_retry_at_ = Steady{};
-  raise(Alarm::store_fails, 0, false);
+Engine::State::Work Engine::State::work_of(Kind kind) {
+  switch (kind) {
+    case Kind::take:
+    case Kind::renew:
+    case Kind::release:
+      return Work::leasing;
+    case Kind::mark:
+    case Kind::judge:
+      return Work::marking;
+    default:
+      return Work::reading;
+  }
 }
 
-void Engine::State::store_failed() {
-  ++store_failures_;
-  const unsigned doublings = std::min(store_failures_ - 1, 16U);
-  store_retry_at_ =
+void Engine::State::store_answered(Kind kind) {
+  trouble(work_of(kind)) = {};
+  const bool works = std::all_of(trouble_.begin(), trouble_.end(),
+                                 [](const StoreTrouble& one) { return one.failures == 0; });
+  if (works) raise(Alarm::store_fails, 0, false);
+}
+
+void Engine::State::store_failed(Kind kind) {
+  StoreTrouble& one = trouble(work_of(kind));
+  ++one.failures;
+  const unsigned doublings = std::min(one.failures - 1, 16U);
+  one.retry_at =
       now_ + std::min(options_.store_retry_max, options_.store_retry_first * (1 << doublings));
-  if (store_failures_ >= kStoreFailuresOfAlarm) raise(Alarm::store_fails, 0, true);
+  if (one.failures >= kStoreFailuresOfAlarm) raise(Alarm::store_fails, 0, true);
 }
 
 // Told once when it starts and once when it heals; what never heals is told each time.

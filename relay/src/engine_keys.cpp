@@ -281,7 +281,7 @@ void Engine::State::drive_keys() {
 void Engine::State::on(const KeysRead& event) {
   const auto request = answered(event.request);
   if (!request || request->kind != Kind::keys) return;
-  store_answered();
+  store_answered(request->kind);
   TypeState& type = types_[request->type];
   type.keys_reading = false;
   if (request->term != term_) return;

@@ -175,7 +175,7 @@ void Engine::State::forget(std::int64_t id) {
 // One batch at a time of each kind: what gathers meanwhile makes the next one larger.
 void Engine::State::flush_marks() {
   if (marks_.empty() && judgements_.empty()) return;
-  if (!due(store_retry_at_)) return;
+  if (!due(trouble(Work::marking).retry_at)) return;
   const auto batch = [this](std::vector<RowMark>& from) {
     const auto count =
         static_cast<std::ptrdiff_t>(std::min<std::size_t>(from.size(), options_.mark_rows));
@@ -208,7 +208,7 @@ void Engine::State::flush_marks() {
 void Engine::State::on(const MarksDone& event) {
   auto request = answered(event.request);
   if (!request) return;
-  store_answered();
+  store_answered(request->kind);
   (request->kind == Kind::mark ? marking_ : judging_) = false;
   if (event.deposed) {
     if (lease_.holds() && request->term == term_) {

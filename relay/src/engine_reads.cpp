@@ -177,7 +177,7 @@ bool Engine::State::issue_stream(TypeState& type, Stream stream) {
 void Engine::State::on(const RowsRead& event) {
   const auto request = answered(event.request);
   if (!request || request->kind != Kind::read) return;
-  store_answered();
+  store_answered(request->kind);
   database_now_ = std::max(database_now_, event.now);
   if (request->term != term_ || !may_publish()) return;
   TypeState& type = types_[request->type];

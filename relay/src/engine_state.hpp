@@ -26,7 +26,14 @@ class Engine::State {
   [[nodiscard]] std::vector<DestinationView> destinations() const;
 
  private:
+  // What the store is asked to do; one may fail for long while the others work: a server that is
+  // read-only, a right that is missing.
+  enum class Work { reading, leasing, marking };
   enum class Kind { routes, list, read, keys, mark, judge, look, take, renew, release };
+  struct StoreTrouble {
+    std::uint32_t failures = 0;  // in a row
+    Steady retry_at{};
+  };
   struct Request {
     Kind kind = Kind::routes;
     Lane lane = Lane::fresh;
@@ -109,8 +116,12 @@ class Engine::State {
   void drive_stop();
   [[nodiscard]] bool all_done() const;
   [[nodiscard]] bool settled(const TypeState& type) const;
-  void store_answered();
-  void store_failed();
+  [[nodiscard]] static Work work_of(Kind kind);
+  [[nodiscard]] StoreTrouble& trouble(Work work) {
+    return trouble_[static_cast<std::size_t>(work)];
+  }
+  void store_answered(Kind kind);
+  void store_failed(Kind kind);
   void raise(Alarm alarm, std::uint32_t subject, bool raised, std::int64_t id = 0);
 
   // engine_reads.cpp: what to read next
@@ -219,8 +230,7 @@ class Engine::State {
   bool reading_routes_ = false;
   std::array<bool, 3> listing_{};
 
-  std::uint32_t store_failures_ = 0;
-  Steady store_retry_at_{};
+  std::array<StoreTrouble, 3> trouble_;  // per Work
 
   Steady routes_at_{};
   bool routes_read_ = false;

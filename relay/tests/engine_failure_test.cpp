@@ -190,6 +190,27 @@ TEST_F(EngineFailure, a_store_that_fails_is_asked_at_growing_intervals) {
   EXPECT_FALSE(bench->raised(Alarm::store_fails));
 }
 
+// A read-only server, or a right that is missing: what works beside it hides nothing.
+TEST_F(EngineFailure, a_store_that_reads_but_does_not_write_is_told_and_asked_seldom) {
+  for (const std::string_view refused : {"take", "mark"}) {
+    SCOPED_TRACE(refused);
+    std::size_t calls = 0;
+    store.fault = [&](std::string_view call) -> std::optional<Error> {
+      if (call != refused) return std::nullopt;
+      ++calls;
+      return Error{Remedy::retry, "the server is read-only", {}};
+    };
+    const std::int64_t id = store.insert("a");
+    make().run_for(minutes(5));
+    EXPECT_TRUE(bench->raised(Alarm::store_fails));
+    EXPECT_LE(calls, 5U * 60 * 11) << "the lease is asked for every 100 ms, the rest seldom";
+    store.fault = nullptr;
+    bench->run_for(seconds(10));
+    EXPECT_EQ(store.state(id), MessageState::SUCCESS);
+    EXPECT_FALSE(bench->raised(Alarm::store_fails));
+  }
+}
+
 TEST_F(EngineFailure, H4_a_silent_consumer_is_probed_not_flooded_also_when_it_wakes_up) {
   store.set_route(confirmed_route("c"));
   store.set_progress(std::vector<ConsumerProgress>{});
