@@ -215,6 +215,7 @@ int run(const ServiceOptions& options) {
   consumer_options.batch_in_one_transaction = true;  // adding points twice in vain harms nobody
   if (sender) consumer_options.ring = [&] { sender->ring(); };
   Handle connection = database.get();
+  consumer_options.reconnect = [connection] { reconnect_if_lost(connection); };
   inbox::Consumer<Handle> consumer(
       connection, *inbox_store, *subscriber, consumer_options,
       inbox::Handlers<Handle>{{std::string(kOrderPlaced),

@@ -161,6 +161,7 @@ bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vect
 // for them, or the database is in the way.
 bool ConsumerLoop::begin_with_rows(const std::vector<Delivery>& batch, std::vector<bool>& is_new) {
   try {
+    reconnect_if_needed();
     const Dialect dialect = transaction_.dialect();
     if (dialect == Dialect::postgres && has_each_once(batch)) {
       // One statement, because a round trip for each row costs more than the row. It does not say
@@ -177,6 +178,7 @@ bool ConsumerLoop::begin_with_rows(const std::vector<Delivery>& batch, std::vect
       }
     }
   } catch (...) {
+    may_be_lost_ = true;
     log(LogLevel::warning, "a batch is handled one by one: " + current_exception_text());
     return false;
   }
@@ -302,14 +304,23 @@ ConsumerLoop::Attempt ConsumerLoop::attempt(const Delivery& delivery) {
   return made;
 }
 
+// The caller's connection, if the last transaction left a doubt about it. Throws as the caller
+// does.
+void ConsumerLoop::reconnect_if_needed() {
+  if (may_be_lost_ && options_.reconnect) options_.reconnect();
+  may_be_lost_ = false;
+}
+
 ConsumerLoop::Attempt ConsumerLoop::begin_and_handle(const Delivery& delivery) {
   try {
+    reconnect_if_needed();
     const Dialect dialect = transaction_.dialect();
     const InboxRow row(dialect, options_.consumer, delivery);
     if (!InboxRow::is_new(dialect, transaction_.begin_and_insert_inbox_row(row.statement()))) {
       return {Step::duplicate, {}};
     }
   } catch (...) {
+    may_be_lost_ = true;
     return {Step::unavailable,
             "cannot begin a transaction with the inbox row: " + current_exception_text()};
   }
@@ -322,7 +333,10 @@ ConsumerLoop::Attempt ConsumerLoop::run_handler(const Delivery& delivery) {
   try {
     result = transaction_.handle(delivery);
   } catch (...) {
-    return {Step::threw, current_exception_text()};
+    const std::string reason = current_exception_text();
+    // The server ended the transaction, or is gone: that is no fault of the message.
+    may_be_lost_ = status() == TransactionStatus::idle;
+    return {may_be_lost_ ? Step::unavailable : Step::threw, reason};
   }
   if (result.verdict == Verdict::failed) return {Step::failed, result.reason};
   if (result.verdict == Verdict::later) return {Step::later, {}};
@@ -345,10 +359,12 @@ ConsumerLoop::Attempt ConsumerLoop::commit() {
       case CommitAnswer::rolled_back:
         break;
       case CommitAnswer::unknown:
+        may_be_lost_ = true;
         return {Step::in_doubt, "the answer to COMMIT was lost"};
     }
   } catch (...) {
     trouble = "commit failed: " + current_exception_text();
+    may_be_lost_ = true;
     // Refused for sure only if the transaction is still there.
     if (status() != TransactionStatus::open) return {Step::in_doubt, trouble};
   }

@@ -269,6 +269,30 @@ TEST_F(Inbox, a_transaction_that_ends_inside_the_handler_is_noticed) {
   EXPECT_TRUE(has_logged(LogLevel::warning, "the transaction ended inside the handler"));
 }
 
+TEST_F(Inbox, A3_a_connection_lost_inside_the_handler_is_opened_anew_and_counts_no_attempt) {
+  bool is_lost = false;
+  int reconnects = 0;
+  connection_.at_boundary = [&](Boundary boundary) {
+    if (is_lost && boundary == Boundary::before_begin) throw std::runtime_error("server gone");
+  };
+  options_.attempts_max = 1;
+  options_.reconnect = [&] { is_lost = ++reconnects < 3; };  // the server needs its time
+  deliver(make_deliveries(2));
+  int calls = 0;
+  const ConsumerStats stats = run_once([&](TestConnection& connection, const Delivery& delivery) {
+    if (++calls == 1) {
+      is_lost = true;
+      execute(connection.database.get(), "ROLLBACK");
+      throw std::runtime_error("server closed the connection");
+    }
+    return write_effect(connection, delivery);
+  });
+  EXPECT_EQ(reconnects, 3);
+  EXPECT_EQ(stats.done, 2U);
+  EXPECT_EQ(stats.parked, 0U);
+  EXPECT_EQ(count("effect"), 2);
+}
+
 TEST_F(Inbox, a_locked_database_delays_and_counts_no_attempt) {
   connection_.database = open_sqlite(path_, 0);
   const Sqlite other = open_sqlite(path_);

@@ -56,6 +56,10 @@ struct ConsumerOptions {
   // alone, and parked when crashes_max of these tries never ended. 0 = no watch.
   std::uint32_t crashes_max = 5;
   std::uint32_t watched_max = 1000;
+  // Called before the next transaction when the last could not be begun, written or committed: the
+  // place to open the caller's connection anew if it was lost (PQreset). What it throws counts as
+  // an unreachable database. Empty: nobody does, and a lost connection stays lost.
+  std::function<void()> reconnect;
   Millis later_wait{500};       // pause after a `later` or a message given back
   std::size_t batch_max = 100;  // deliveries taken from the broker at once; 1…1000
   // All deliveries of one batch in one transaction, so that one fsync serves many. When one of them
@@ -127,6 +131,7 @@ class ConsumerLoop {
   [[nodiscard]] Fate handle_suspect(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Attempt attempt(const Delivery& delivery);
+  void reconnect_if_needed();
   [[nodiscard]] Attempt begin_and_handle(const Delivery& delivery);
   [[nodiscard]] Attempt run_handler(const Delivery& delivery);
   [[nodiscard]] Attempt commit();
@@ -149,6 +154,7 @@ class ConsumerLoop {
   ConsumerOptions options_;
   std::unique_ptr<InboxSession> session_;
   std::uint32_t receive_failures_ = 0;
+  bool may_be_lost_ = false;                     // the caller's connection
   const DatabaseTime started_at_;                // by the host's clock
   std::uint32_t seen_ = 0;                       // messages since the start, up to watched_max
   std::set<std::string, std::less<>> suspects_;  // of the batch: noted before, and never taken back
