@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <thread>
 #include <tuple>
 
 #include "shop.hpp"
@@ -68,17 +67,6 @@ void start(Shop& shop, const std::string& service, const std::string& dispatch) 
   if (service == "relay") shop.start_relay();
 }
 
-// As a customer would: again until there is an answer.
-bool place_until_answered(Shop& shop, const std::string& order_id) {
-  for (int attempt = 0; attempt < kPatience; ++attempt) {
-    const int status = shop.place(order_id);
-    if (status == 200 || status == 201) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    shop.revive();
-  }
-  return false;
-}
-
 boost::json::object wait_until_finished(Shop& shop) {
   boost::json::object report;
   for (int second = 0; second < kPatience; ++second) {
@@ -108,7 +96,7 @@ TEST_P(KillPoint, T1_F2_F3_I1_I3_I4_every_order_gets_its_points_once) {
   int orders = 0;
   for (int round = 0; round < kRounds; ++round) {
     for (int i = 0; i < kOrdersOfRound; ++i) {
-      ASSERT_TRUE(place_until_answered(shop, "A-" + std::to_string(orders++)));
+      ASSERT_TRUE(shop.place_until_answered("A-" + std::to_string(orders++)));
     }
     report = wait_until_finished(shop);
   }

@@ -20,9 +20,12 @@ class PostgresClient final : public SqlClient {
   }
 
   std::vector<std::string> query(const std::string& statements) override {
-    if (PQstatus(connection_.get()) != CONNECTION_OK) PQreset(connection_.get());
-    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
+    std::unique_ptr<PGresult, void (*)(PGresult*)> result(
         PQexec(connection_.get(), statements.c_str()), &PQclear);
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {  // the server ended it meanwhile
+      PQreset(connection_.get());
+      result.reset(PQexec(connection_.get(), statements.c_str()));
+    }
     const auto status = PQresultStatus(result.get());
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
       throw std::runtime_error(PQerrorMessage(connection_.get()) + statements);
@@ -38,7 +41,7 @@ class PostgresClient final : public SqlClient {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
-class PostgresStore final : public ShopStore {
+class PostgresStore final : public ServerStore {
  public:
   PostgresStore(const std::string& folder, Host host)
       : host_(host), server_(server_of(folder, host)), server_url_(server_.url()) {
@@ -65,8 +68,8 @@ class PostgresStore final : public ShopStore {
   std::string url(const std::string& database) const override {
     return server_url_.substr(0, server_url_.rfind('/') + 1) + name_ + database;
   }
-  std::unique_ptr<SqlClient> open(const std::string& database) const override {
-    return std::make_unique<PostgresClient>(url(database));
+  std::unique_ptr<SqlClient> connect(const std::string& url) const override {
+    return std::make_unique<PostgresClient>(url);
   }
   std::string client_command(const std::string& database) const override {
     return "psql -q -v ON_ERROR_STOP=1 -f - " + url(database);
@@ -77,11 +80,44 @@ class PostgresStore final : public ShopStore {
            " message_type varchar(128), biz_type varchar(64), identifier varchar(128),"
            " content text, state varchar(16) DEFAULT 'INIT')";
   }
-  void kill_server() override {
+
+  void kill() override {
     if (host_ != Host::own) throw std::logic_error("the server is shared");
     server_.kill();
   }
-  void start_server() override { server_.start(); }
+  void start() override { server_.start(); }
+  void set_read_only(bool is_read_only) override {
+    // A standby refuses in the same way; who administers it is not refused here.
+    PostgresClient administrator(server_url_);
+    administrator.query(std::string("ALTER SYSTEM SET default_transaction_read_only = ") +
+                        (is_read_only ? "on" : "off"));
+    administrator.query("SELECT pg_reload_conf()");
+  }
+  void end_sessions() override {
+    PostgresClient(server_url_)
+        .query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE '" +
+               name_ + "%'");
+  }
+  void set_full(bool is_full) override {
+    for (const char* database : {"orders", "points"}) {
+      PostgresClient(server_url_)
+          .query("ALTER DATABASE " + name_ + database + " CONNECTION LIMIT " +
+                 (is_full ? "0" : "-1"));
+    }
+  }
+  void create_login(const std::string& name, const std::vector<std::string>& roles) override {
+    PostgresClient administrator(server_url_);
+    administrator.query("CREATE ROLE " + name + " LOGIN");
+    for (const std::string& role : roles) administrator.query("GRANT " + role + " TO " + name);
+  }
+  std::string grant(const std::string& rights, const std::string& table,
+                    const std::string& login) const override {
+    return "GRANT " + rights + " ON " + table + " TO " + login;
+  }
+  std::string revoke(const std::string& rights, const std::string& table,
+                     const std::string& role) const override {
+    return "REVOKE " + rights + " ON " + table + " FROM " + role;
+  }
 
  private:
   static testing::Server server_of(const std::string& folder, Host host) {

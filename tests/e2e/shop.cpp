@@ -48,7 +48,6 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        url_of("order_service", store_->address("orders")),
                        "--queue",
                        broker_of("order_service", file("queue.db")),
-                       "--create",
                        "--dispatch",
                        dispatch,
                        "--key-file",
@@ -57,6 +56,7 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        order_port_,
                        "--port-file",
                        file("order_service.port")};
+  if (creates_) command.push_back("--create");
   command.insert(command.end(), more.begin(), more.end());
   restarts_["order_service"] = [this, dispatch, more] { start_order_service(dispatch, more); };
   start("order_service", command);
@@ -69,13 +69,13 @@ void Shop::start_points_service(const Arguments& more) {
                        url_of("points_service", store_->address("points")),
                        "--queue",
                        broker_of("points_service", file("queue.db")),
-                       "--create",
                        "--key-file",
                        file("points.key"),
                        "--confirm-url",
                        "http://127.0.0.1:" + order_port_,
                        "--port-file",
                        file("points_service.port")};
+  if (creates_) command.push_back("--create");
   command.insert(command.end(), more.begin(), more.end());
   restarts_["points_service"] = [this, more] { start_points_service(more); };
   start("points_service", command);
@@ -204,26 +204,50 @@ boost::json::object Shop::audit(int seconds) {
 
 order_points::test::ProgramResult Shop::waybill(const std::string& arguments) {
   return order_points::test::run_program(std::string(WAYBILL) + " " + arguments + " --store " +
-                                         store_->url("orders"));
+                                         url_of("waybill", store_->url("orders")));
+}
+
+ServerStore& Shop::server() {
+  return dynamic_cast<ServerStore&>(*store_);
 }
 
 std::vector<std::string> Shop::sql(const std::string& database, const std::string& statement) {
   auto& client = clients_[database];
   if (!client) {
-    client = database == "queue" ? open_sqlite(file("queue.db")) : store_->open(database);
+    client = database == "queue" ? open_sqlite(file("queue.db"))
+                                 : store_->connect(store_->url(database));
   }
   return client->query(statement);
 }
 
-bool Shop::wait_for(const std::string& database, const std::string& statement,
-                    const std::string& wanted, int seconds) {
+bool Shop::wait_until(const std::function<bool()>& is_so, int seconds) {
   const auto until = steady_clock::now() + std::chrono::seconds(seconds);
-  while (steady_clock::now() < until) {
-    const auto answer = sql(database, statement);
-    if (!answer.empty() && answer[0] == wanted) return true;
+  while (!is_so()) {
+    if (steady_clock::now() > until) return false;
     look_again_soon();
   }
-  return false;
+  return true;
+}
+
+bool Shop::wait_for(const std::string& database, const std::string& statement,
+                    const std::string& wanted, int seconds) {
+  return wait_until(
+      [&] {
+        const auto answer = sql(database, statement);
+        return !answer.empty() && answer[0] == wanted;
+      },
+      seconds);
+}
+
+bool Shop::place_until_answered(const std::string& order_id, int seconds) {
+  return wait_until(
+      [&] {
+        const int status = place(order_id);
+        if (status == 200 || status == 201) return true;
+        revive();
+        return false;
+      },
+      seconds);
 }
 
 void expect_right(Shop& shop, int orders, int patience) {

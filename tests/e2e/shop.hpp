@@ -37,6 +37,8 @@ class Shop {
   void set_url(const std::string& name, const std::string& url) { urls_[name] = url; }
   // The same for its broker, instead of the queue in the shop's folder.
   void set_broker(const std::string& name, const std::string& url) { brokers_[name] = url; }
+  // Whether services create their tables, and the route, when they start.
+  void set_creates(bool creates) { creates_ = creates; }
 
   // The next start of the service has this test point in its environment, e.g.
   // "inbox.after_commit:kill".
@@ -55,6 +57,8 @@ class Shop {
   void set_answer_timeout(std::chrono::milliseconds timeout) { answer_timeout_ = timeout; }
   // POST /orders; answers the status, 0 when there was no answer.
   int place(const std::string& order_id, bool fail = false);
+  // As a customer would: again until there is an answer. What has ended is started again.
+  [[nodiscard]] bool place_until_answered(const std::string& order_id, int seconds = 30);
   // An order and its message by plain SQL, as another service would write them; `headers` as JSON.
   void place_by_sql(const std::string& order_id, const std::string& headers = "");
   // POST to the order service, which is also the confirmations' endpoint.
@@ -69,8 +73,11 @@ class Shop {
   order_points::test::ProgramResult waybill(const std::string& arguments);
 
   [[nodiscard]] ShopStore& store() { return *store_; }
+  [[nodiscard]] ServerStore& server();  // of tests that are linked with one
   // The first column of every row; `database` is "orders", "points" or "queue".
   std::vector<std::string> sql(const std::string& database, const std::string& statement);
+  // Looks again and again until `is_so`, at most `seconds`.
+  [[nodiscard]] bool wait_until(const std::function<bool()>& is_so, int seconds = 20);
   // Waits at most `seconds` until `statement` answers `wanted`; false when it did not.
   [[nodiscard]] bool wait_for(const std::string& database, const std::string& statement,
                               const std::string& wanted, int seconds = 20);
@@ -90,6 +97,7 @@ class Shop {
   Arguments relay_environment_;
   std::map<std::string, std::string> urls_;
   std::map<std::string, std::string> brokers_;
+  bool creates_ = true;
   std::map<std::string, std::string> armed_;
   std::map<std::string, std::function<void()>> restarts_;
   std::string order_port_ = "0";

@@ -1,5 +1,3 @@
-#include <stdexcept>
-
 #include "shop_store.hpp"
 
 namespace waybill::e2e {
@@ -15,8 +13,8 @@ class SqliteStore final : public ShopStore {
   std::string url(const std::string& database) const override {
     return "sqlite://" + address(database);
   }
-  std::unique_ptr<SqlClient> open(const std::string& database) const override {
-    return open_sqlite(address(database));
+  std::unique_ptr<SqlClient> connect(const std::string& url) const override {
+    return open_sqlite(url.substr(url.find("://") + 3));
   }
   std::string client_command(const std::string& database) const override {
     return "sqlite3 -bail " + address(database);
@@ -28,8 +26,6 @@ class SqliteStore final : public ShopStore {
            " message_type TEXT, biz_type TEXT, identifier TEXT, content TEXT,"
            " state TEXT DEFAULT 'INIT')";
   }
-  void kill_server() override { throw std::logic_error("SQLite has no server"); }
-  void start_server() override { throw std::logic_error("SQLite has no server"); }
 
  private:
   const std::string folder_;

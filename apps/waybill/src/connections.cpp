@@ -62,6 +62,14 @@ std::string print_schema(const StoreOptions& options, store::SchemaPart part) {
   return sqlite::print_schema(part, std::get<sqlite::Options>(options).table);
 }
 
+Result<std::string> print_roles(const StoreOptions& options, store::SchemaPart part) {
+  if (const auto* server = std::get_if<postgres::Options>(&options)) {
+    return postgres::print_roles(part, server->table);
+  }
+  return Error{Remedy::fix_call, "SQLite has no roles",
+               "who may read and write the file, its folder included, may do everything"};
+}
+
 // The namespaces' own functions, by the type of their options.
 Result<store::SchemaApplied> apply_schema(const StoreOptions& options, store::SchemaPart part) {
   return std::visit([&](const auto& own) { return apply_schema(own, part); }, options);

@@ -28,6 +28,8 @@ using StoreOptions = std::variant<sqlite::Options, postgres::Options, mariadb::O
 [[nodiscard]] std::string name_of(const StoreOptions& options);
 
 [[nodiscard]] std::string print_schema(const StoreOptions& options, store::SchemaPart part);
+// **Errors**: fix_call for a database without roles.
+[[nodiscard]] Result<std::string> print_roles(const StoreOptions& options, store::SchemaPart part);
 [[nodiscard]] Result<store::SchemaApplied> apply_schema(const StoreOptions& options,
                                                         store::SchemaPart part);
 [[nodiscard]] Result<std::vector<store::SchemaFinding>> check_schema(const StoreOptions& options,

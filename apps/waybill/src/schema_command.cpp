@@ -20,6 +20,14 @@ Result<store::SchemaPart> parse_part(const std::string& name) {
                suggest(name, known)};
 }
 
+void show(const std::string& part_name, const std::string& sql, Output& output) {
+  if (output.json()) {
+    output.document(boost::json::object{{"part", part_name}, {"sql", sql}});
+  } else {
+    output.line(sql);
+  }
+}
+
 Result<int> print(const std::string& part_name, const Config& config, Output& output) {
   const Result<store::SchemaPart> part = parse_part(part_name);
   if (!part) return part.error();
@@ -27,12 +35,18 @@ Result<int> print(const std::string& part_name, const Config& config, Output& ou
   if (printed.store.url.empty()) printed.store.url = "sqlite:///any";
   const Result<StoreOptions> options = store_options(printed);
   if (!options) return options.error();
-  const std::string sql = print_schema(*options, *part);
-  if (output.json()) {
-    output.document(boost::json::object{{"part", part_name}, {"sql", sql}});
-  } else {
-    output.line(sql);
-  }
+  show(part_name, print_schema(*options, *part), output);
+  return kExitOk;
+}
+
+Result<int> roles(const std::string& part_name, const Config& config, Output& output) {
+  const Result<store::SchemaPart> part = parse_part(part_name);
+  if (!part) return part.error();
+  const Result<StoreOptions> options = store_options(config);
+  if (!options) return options.error();
+  const Result<std::string> sql = print_roles(*options, *part);
+  if (!sql) return sql.error();
+  show(part_name, *sql, output);
   return kExitOk;
 }
 
@@ -110,6 +124,9 @@ void add_schema_commands(CLI::App& app, Invocation& invocation) {
   add(group, invocation, "print",
       "Print the SQL of the tables, for the kind of --store (SQLite without one)",
       {"waybill schema print --part consumer", "0 printed"}, print);
+  add(group, invocation, "roles",
+      "Print the SQL of a database role for each kind of process, with the least that it needs",
+      {"waybill schema roles --store postgresql://shop@db/orders", "0 printed"}, roles);
   add(group, invocation, "apply", "Create what is missing; safe to repeat",
       {"waybill schema apply --store sqlite:///var/lib/shop/orders.db", "0 applied"}, apply);
   add(group, invocation, "check", "Say what the tables lack, with the statements",

@@ -52,7 +52,7 @@ bool is_passing(std::string_view state) {
 std::string hint_for(std::string_view state) {
   if (starts_with_any(state, {"28"})) return "check user, password and pg_hba.conf";
   if (state == "3D000") return "create the database, or correct its name in the URL";
-  if (state == "42501") return "grant it; the roles are in the documentation";
+  if (state == "42501") return "grant it; waybill schema roles prints what each process needs";
   if (state == "42P01" || state == "42703") return "run: waybill schema apply";
   if (state == "25006") return "the server is read-only, as a standby is; use the primary";
   if (state == "53300") return "raise max_connections, or open fewer connections";

@@ -6,6 +6,7 @@
 #include "connection.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/rules.hpp"
 
 namespace waybill::postgres {
 namespace {
@@ -134,6 +135,11 @@ void verify(Connection& connection, const Options& options, SchemaPart part) {
 
 std::string print_schema(SchemaPart part, std::string_view table) {
   return store::print_schema(kind(), part, table);
+}
+
+std::string print_roles(SchemaPart part, std::string_view table) {
+  return store::fill_in(part == SchemaPart::producer ? sql::kRolesProducer : sql::kRolesConsumer,
+                        table);
 }
 
 Result<SchemaApplied> apply_schema(const Options& options, SchemaPart part) {

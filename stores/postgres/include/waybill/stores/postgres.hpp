@@ -38,6 +38,10 @@ using store::SchemaPart;
 // The statements that `apply_schema` would run on an empty database.
 [[nodiscard]] std::string print_schema(SchemaPart part, std::string_view table = "local_message");
 
+// The statements that make a group role for each kind of process, with the least that it needs:
+// docs/how-to/least-privilege-roles.md.
+[[nodiscard]] std::string print_roles(SchemaPart part, std::string_view table = "local_message");
+
 // Brings the part to this library's version in one transaction, forward only. Idempotent; two at
 // once are fine; waits for no lock longer than lock_timeout. A message table that exists already is
 // never altered.

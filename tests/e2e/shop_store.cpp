@@ -1,8 +1,8 @@
+#include "shop_store.hpp"
+
 #include <sqlite3.h>
 
 #include <stdexcept>
-
-#include "shop_store.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -38,6 +38,20 @@ class SqliteClient final : public SqlClient {
 
 std::unique_ptr<SqlClient> open_sqlite(const std::string& file) {
   return std::make_unique<SqliteClient>(file);
+}
+
+std::string with_user(const std::string& url, const std::string& user) {
+  const std::size_t begin = url.find("://") + 3;
+  return url.substr(0, begin) + user + url.substr(url.find('@'));
+}
+
+std::string with_port(const std::string& url, std::uint16_t port) {
+  const std::size_t begin = url.rfind(':') + 1;
+  return url.substr(0, begin) + std::to_string(port) + url.substr(url.find('/', begin));
+}
+
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
 }
 
 }  // namespace waybill::e2e
