@@ -81,6 +81,8 @@ class PostgresStore final : public ServerStore {
            " content text, state varchar(16) DEFAULT 'INIT')";
   }
 
+  std::string other_time_zone() const override { return "SET TIME ZONE 'Asia/Shanghai'"; }
+
   void kill() override {
     if (host_ != Host::own) throw std::logic_error("the server is shared");
     server_.kill();
@@ -104,6 +106,7 @@ class PostgresStore final : public ServerStore {
           .query("ALTER DATABASE " + name_ + database + " CONNECTION LIMIT " +
                  (is_full ? "0" : "-1"));
     }
+    if (is_full) end_sessions();
   }
   void create_login(const std::string& name, const std::vector<std::string>& roles) override {
     PostgresClient administrator(server_url_);
@@ -122,11 +125,9 @@ class PostgresStore final : public ServerStore {
  private:
   static testing::Server server_of(const std::string& folder, Host host) {
     if (host == Host::shared) return testing::Server::shared(WAYBILL_SERVERS_TOOLS, "postgres");
-    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres", "/var/tmp/" + leaf(folder));
-  }
-  // The server's user must reach it, so it is not inside the folder, which is ours alone.
-  static std::string leaf(const std::string& folder) {
-    return "waybill-" + folder.substr(folder.rfind('/') + 1);
+    // The server's user must reach it, so it is not inside the folder, which is ours alone.
+    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres",
+                                "/var/tmp/waybill-" + folder.substr(folder.rfind('/') + 1));
   }
 
   const Host host_;

@@ -87,7 +87,6 @@ TEST_F(DatabaseServer, A3_L1_sessions_ended_again_and_again_come_back) {
 
 TEST_F(DatabaseServer, A3_L1_without_a_free_connection_waits_for_one) {
   shop.server().set_full(true);
-  shop.server().end_sessions();
   EXPECT_NE(shop.place("during"), 201);
   shop.server().set_full(false);
   expect_recovery("after");

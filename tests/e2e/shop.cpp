@@ -22,7 +22,7 @@ void look_again_soon() {
 
 }  // namespace
 
-Shop::Shop(Host host) : store_(make_shop_store(scratch_.file("."), host)) {
+Shop::Shop(Host host) : store_(make_shop_store(scratch_.folder(), host)) {
   std::ofstream(file("points.key")) << "k1 points a-secret-of-the-tests\n";
 }
 

@@ -39,6 +39,8 @@ class ShopStore {
   [[nodiscard]] virtual std::string client_command(const std::string& database) const = 0;
   // Exactly the eight columns, as somebody else may have made them.
   [[nodiscard]] virtual std::string eight_column_table() const = 0;
+  // Puts a session into a time zone that is not UTC; empty where sessions have none.
+  [[nodiscard]] virtual std::string other_time_zone() const = 0;
 };
 
 // What only a server can suffer.
@@ -49,7 +51,7 @@ class ServerStore : public ShopStore {
   virtual void set_read_only(bool is_read_only) = 0;
   // Ends every other session, as an administrator would.
   virtual void end_sessions() = 0;
-  // Lets nobody but administrators in.
+  // Ends every other session, and lets none in again.
   virtual void set_full(bool is_full) = 0;
   // A login that is a member of these roles.
   virtual void create_login(const std::string& name, const std::vector<std::string>& roles) = 0;

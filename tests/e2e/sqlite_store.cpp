@@ -26,6 +26,7 @@ class SqliteStore final : public ShopStore {
            " message_type TEXT, biz_type TEXT, identifier TEXT, content TEXT,"
            " state TEXT DEFAULT 'INIT')";
   }
+  std::string other_time_zone() const override { return ""; }
 
  private:
   const std::string folder_;

@@ -66,6 +66,9 @@ Result<std::string> print_roles(const StoreOptions& options, store::SchemaPart p
   if (const auto* server = std::get_if<postgres::Options>(&options)) {
     return postgres::print_roles(part, server->table);
   }
+  if (std::holds_alternative<mariadb::Options>(options)) {
+    return Error{Remedy::fix_call, "roles for MariaDB are still to come", "see docs/how-to"};
+  }
   return Error{Remedy::fix_call, "SQLite has no roles",
                "who may read and write the file, its folder included, may do everything"};
 }

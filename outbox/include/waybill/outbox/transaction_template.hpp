@@ -60,6 +60,7 @@ class Transaction {
   // The same with the refusal as a value. `not_in_transaction` also makes the transaction
   // rollback-only: there is none any more.
   [[nodiscard]] Ticket try_add(Message message) {
+    WAYBILL_TEST_POINT("outbox.before_insert");
     Ticket ticket = template_.add(message);
     note(ticket, std::move(message));
     return ticket;
@@ -148,6 +149,7 @@ class TransactionTemplate {
     }
     forget();
     Adapter::begin(connection_);
+    WAYBILL_TEST_POINT("outbox.after_begin");
     open_.emplace(connection_identity(connection_));
     Outcome<ResultOf<F>> outcome;
     try {
