@@ -1,6 +1,7 @@
 #include "waybill/confirm/reply_topic.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 
 #include "waybill/confirm/batch.hpp"
@@ -219,7 +220,13 @@ ReplyReader::Fate ReplyReader::handle(const Delivery& delivery, std::string& why
     why = request.error().text;
     return Fate::dropped;
   }
-  const Reply reply = endpoint_.handle(*request, options_.age_max);
+  Reply reply;
+  try {
+    reply = endpoint_.handle(*request, options_.age_max);
+  } catch (const std::exception& error) {  // of the store, which is the user's
+    tell(LogLevel::warning, std::string("an exception: ") + error.what());
+    return Fate::waits;
+  }
   if (reply.status == 200) return Fate::written;
   if (reply.status == 503) return Fate::waits;  // the endpoint has told why
   why = reply.status == 401 ? "not signed by a live key, or too old"

@@ -199,6 +199,17 @@ TEST_F(ReplyTopic, H8_replies_stay_in_the_topic_while_the_database_has_no_answer
   EXPECT_EQ(reader_->stats().dropped, 0U);
 }
 
+TEST_F(ReplyTopic, H8_replies_stay_in_the_topic_while_the_store_throws) {
+  shop_.add("1");
+  store_.throws = true;
+  publish(signed_request({item("1")}, kKey));
+  start_reader();
+  EXPECT_TRUE(comes_true([&] { return store_.opened >= 3; })) << "it tries again and again";
+  EXPECT_EQ(unread(), 1);
+  store_.throws = false;
+  EXPECT_TRUE(comes_true([&] { return shop_.state_of("1") == "SUCCESS"; }));
+}
+
 TEST_F(ReplyTopic, a_topic_that_is_not_there_leaves_the_confirmation_in_the_inbox) {
   queue_.create_topics = false;
   const auto reply = post()(signed_request({item("1")}, kKey));

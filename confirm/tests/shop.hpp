@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -64,7 +65,7 @@ class Shop {
   std::unique_ptr<InboxStore> inbox_;
 };
 
-// Counts what is opened, and refuses while told so.
+// Counts what is opened, and refuses or throws while told so.
 class WatchedStore final : public MessageStore {
  public:
   explicit WatchedStore(MessageStore& store) : store_(store) {}
@@ -77,12 +78,14 @@ class WatchedStore final : public MessageStore {
   }
   [[nodiscard]] Result<std::unique_ptr<ConfirmSession>> open_confirm() override {
     ++opened;
+    if (throws) throw std::runtime_error("the store throws");
     if (is_down) return Error{Remedy::retry, "the database is down", {}};
     return store_.open_confirm();
   }
 
   std::atomic<int> opened = 0;
   std::atomic<bool> is_down = false;
+  std::atomic<bool> throws = false;
 
  private:
   MessageStore& store_;
