@@ -6,6 +6,25 @@
 #include "keys_file.hpp"
 
 namespace waybill::cli {
+namespace {
+
+// Messages in it would be dropped, being no confirmations; a queue's consumers would miss them.
+Status check_carries_no_messages(MessageStore& store, const std::string& reply_destination) {
+  const auto session = store.open_console();
+  if (!session) return {};  // the relay tells of the same trouble
+  const auto routes = (*session)->routes();
+  if (!routes) return {};
+  for (const Route& route : *routes) {
+    if (route.destination != reply_destination) continue;
+    return Error{Remedy::fix_call,
+                 fmt::format("confirm.reply_destination: '{}' is where the route of '{}' leads",
+                             reply_destination, route.message_type),
+                 "give confirmations a topic of their own"};
+  }
+  return {};
+}
+
+}  // namespace
 
 ConfirmService::ConfirmService(MessageStore& store, const Config& config, LogSink log)
     : store_(store), config_(config), log_(std::move(log)) {}
@@ -55,6 +74,7 @@ Status ConfirmService::listen() {
 
 Status ConfirmService::read_replies() {
   const Config::Confirm& config = config_.confirm;
+  if (Status own = check_carries_no_messages(store_, config.reply_destination); !own) return own;
   confirm::ReplyReaderOptions options;
   if (config.reply_age_max) {
     options.age_max = std::chrono::duration_cast<std::chrono::seconds>(*config.reply_age_max);

@@ -210,6 +210,25 @@ TEST_F(Relay, refuses_a_certificate_without_its_key) {
   EXPECT_NE(run.err.find("confirm.tls_key"), std::string::npos) << run.err;
 }
 
+TEST_F(Relay, H9_refuses_to_read_confirmations_where_a_route_sends_messages) {
+  set_up_shop("points");
+  write("keys.toml", "[[key]]\nid = 'p1'\nconsumer = 'points'\nsecret = '0123456789abcdef0123'\n");
+  const Variables keys = {{"WAYBILL_CONFIRM_KEYS_FILE", path("keys.toml")}};
+  Variables shared = keys;
+  shared["WAYBILL_CONFIRM_REPLY_DESTINATION"] = "orders";
+  const Answer run = waybill({"relay"}, shared);
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_NE(run.err.find("confirm.reply_destination: 'orders' is where the route of"),
+            std::string::npos)
+      << run.err;
+  Variables own = keys;
+  own["WAYBILL_CONFIRM_REPLY_DESTINATION"] = "replies";
+  const auto relay = start({"relay"}, own);
+  EXPECT_TRUE(relay->wait_for_log("confirmations from destination 'replies'")) << relay->err();
+  relay->send(SIGTERM);
+  EXPECT_EQ(relay->wait().exit_code, 0);
+}
+
 TEST_F(Relay, refuses_to_start_without_usable_keys) {
   set_up_shop();
   const Answer run = waybill({"relay"}, {{"WAYBILL_CONFIRM_LISTEN", "127.0.0.1:0"},
