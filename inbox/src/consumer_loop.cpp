@@ -130,12 +130,8 @@ bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vect
     return delivery.defect.empty() && MessageId::parse(delivery.message_id).ok();
   });
   if (!all_valid) return false;
-  std::vector<bool> is_new;
-  bool all_done = begin_with_rows(batch, is_new);
-  for (std::size_t i = 0; all_done && i < batch.size(); ++i) {
-    all_done = !is_new[i] || run_handler(batch[i]).step == Step::done;
-  }
-  if (!all_done) {
+  std::vector<bool> is_new(batch.size(), true);
+  if (!write_and_handle(batch, is_new)) {
     roll_back();
     return false;
   }
@@ -157,33 +153,38 @@ bool ConsumerLoop::handle_together(const std::vector<Delivery>& batch, std::vect
   return true;
 }
 
-// Begins with the inbox rows of all messages; which of these are new. False: one transaction is not
-// for them, or the database is in the way.
-bool ConsumerLoop::begin_with_rows(const std::vector<Delivery>& batch, std::vector<bool>& is_new) {
+// Begins, and lets every new message take effect. False: one transaction is not for them, or the
+// database is in the way.
+bool ConsumerLoop::write_and_handle(const std::vector<Delivery>& batch, std::vector<bool>& is_new) {
   try {
     reconnect_if_needed();
     const Dialect dialect = transaction_.dialect();
-    if (dialect == Dialect::postgres && has_each_once(batch)) {
+    const bool at_once = dialect == Dialect::postgres && has_each_once(batch);
+    if (at_once) {
       // One statement, because a round trip for each row costs more than the row. It does not say
       // which are duplicates; they are rare.
       const InboxRows rows(options_.consumer, batch);
       const Inserted inserted = transaction_.begin_and_insert_inbox_rows(rows.statement());
       if (inserted.rows != batch.size()) return false;
-      is_new.assign(batch.size(), true);
     } else {
       transaction_.begin();
-      for (const Delivery& delivery : batch) {
-        const InboxRow row(dialect, options_.consumer, delivery);
-        is_new.push_back(InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement())));
-      }
     }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      // Not before the effects of those in front of it: MariaDB commits on its own at a DDL
+      // statement, and a row without its effect would be a lost message.
+      if (!at_once) {
+        const InboxRow row(dialect, options_.consumer, batch[i]);
+        is_new[i] = InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement()));
+      }
+      WAYBILL_TEST_POINT("inbox.after_insert");
+      if (is_new[i] && run_handler(batch[i]).step != Step::done) return false;
+    }
+    return true;
   } catch (...) {
     may_be_lost_ = true;
     log(LogLevel::warning, "a batch is handled one by one: " + current_exception_text());
     return false;
   }
-  WAYBILL_TEST_POINT("inbox.after_insert");
-  return true;
 }
 
 void ConsumerLoop::handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,

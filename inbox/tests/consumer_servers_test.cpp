@@ -44,6 +44,43 @@ class MariadbPoints {
 
 }  // namespace
 
+// MariaDB commits at a DDL statement; what the batch still had to do must not count as done.
+TEST(InboxOnMariadb, T9_I1_what_ends_the_transaction_of_a_batch_lets_no_inbox_row_stand_alone) {
+  MariadbPoints points;
+  std::vector<Delivery> deliveries(2);
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    deliveries[i].token = i;
+    deliveries[i].message_id = "order/order.placed/" + std::to_string(i);
+    deliveries[i].message_type = "order.placed";
+  }
+  Acks acks(deliveries.size());
+  FakeSubscriber subscriber(deliveries, acks);
+  ConsumerOptions options;
+  options.consumer = "points";
+  options.later_wait = Millis(1);
+  options.batch_in_one_transaction = true;
+  MariadbPoints::Connection connection = points.connect();
+  MYSQL* handle = connection.handle();
+  const auto store = points.open_store();
+  bool has_failed = false;
+  Consumer<MYSQL*> consumer(
+      handle, *store, subscriber, options, [&](MYSQL*& database, const Delivery& arrived) {
+        if (arrived.message_id == deliveries[0].message_id) {
+          connection.execute("CREATE TABLE IF NOT EXISTS ends_the_transaction(id int)");
+        } else if (!std::exchange(has_failed, true)) {
+          throw std::runtime_error("not yet");
+        }
+        const Value values[] = {std::string_view(arrived.message_id)};
+        (void)transaction_adapter<MYSQL*>::insert(database,
+                                                  {"INSERT INTO effect VALUES (?)", values});
+        return HandlerResult::done();
+      });
+  const auto deadline = steady_clock::now() + kPatience;
+  while (!acks.all() && steady_clock::now() < deadline) must(consumer.run_once({}, Millis(0)));
+  EXPECT_EQ(points.number("SELECT count(*) FROM effect"), 2);
+  EXPECT_EQ(points.number("SELECT count(DISTINCT message_id) FROM effect"), 2);
+}
+
 INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, InboxOnDatabase, PostgresPoints);
 INSTANTIATE_TYPED_TEST_SUITE_P(Mariadb, InboxOnDatabase, MariadbPoints);
 

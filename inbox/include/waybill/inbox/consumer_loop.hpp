@@ -123,7 +123,8 @@ class ConsumerLoop {
   void process(const std::vector<Delivery>& batch, std::stop_token stop);
   [[nodiscard]] bool handle_together(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                                      std::stop_token stop);
-  [[nodiscard]] bool begin_with_rows(const std::vector<Delivery>& batch, std::vector<bool>& is_new);
+  [[nodiscard]] bool write_and_handle(const std::vector<Delivery>& batch,
+                                      std::vector<bool>& is_new);
   void handle_one_by_one(const std::vector<Delivery>& batch, std::vector<Fate>& fates,
                          std::stop_token stop);
   [[nodiscard]] std::vector<std::string_view> to_watch(const std::vector<Delivery>& batch);
