@@ -36,8 +36,8 @@ TEST(Gate, L1_L2_a_standby_takes_over_from_one_whose_connections_are_black_holes
   ASSERT_EQ(shop.place("B-1"), 201);
   ASSERT_TRUE(shop.wait_for("orders", kHolder, "standby"));
   ASSERT_TRUE(shop.wait_for("orders", kUnsent, "0"));
-  // The holder may have renewed just before; what it had in flight is not waited for longer.
-  EXPECT_LE(steady_clock::now() - started, 2 * kTtl + milliseconds(500));
+  // Twice the ttl, and what a busy machine adds; what it had in flight is not waited for longer.
+  EXPECT_LE(steady_clock::now() - started, 4 * kTtl);
   expect_right(shop, 51);
 
   // The deposed one changes nothing when it is connected again, and is a standby like any other.
