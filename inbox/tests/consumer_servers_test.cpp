@@ -1,5 +1,8 @@
 // The consumer on PostgreSQL and on MariaDB.
+#include <utility>
+
 #include "consumer_store_suite.hpp"
+#include "inbox_row.hpp"
 #include "mariadb_shop.hpp"
 #include "postgres_shop.hpp"
 #include "waybill/adopt/mariadb.hpp"
@@ -79,6 +82,23 @@ TEST(InboxOnMariadb, T9_I1_what_ends_the_transaction_of_a_batch_lets_no_inbox_ro
   while (!acks.all() && steady_clock::now() < deadline) must(consumer.run_once({}, Millis(0)));
   EXPECT_EQ(points.number("SELECT count(*) FROM effect"), 2);
   EXPECT_EQ(points.number("SELECT count(DISTINCT message_id) FROM effect"), 2);
+}
+
+// The client does not notice that a deadlock ended the transaction; the INSERT does.
+TEST(InboxOnMariadb, T9_an_inbox_row_outside_a_transaction_is_refused) {
+  using Adapter = transaction_adapter<MYSQL*>;
+  MariadbPoints points;
+  MariadbPoints::Connection connection = points.connect();
+  connection.execute("SET SESSION sql_mode = ''");
+  Delivery delivery;
+  delivery.message_id = "order/order.placed/1";
+  const InboxRow row(Dialect::mariadb, "points", delivery);
+  EXPECT_THROW((void)Adapter::insert(connection.handle(), row.statement()), InsertRefused);
+  EXPECT_EQ(points.number("SELECT count(*) FROM waybill_inbox"), 0);
+  Adapter::begin(connection.handle());
+  EXPECT_NE(Adapter::insert(connection.handle(), row.statement()).id, 0);
+  EXPECT_EQ(Adapter::insert(connection.handle(), row.statement()).id, 0) << "a duplicate";
+  EXPECT_EQ(Adapter::commit(connection.handle()), CommitAnswer::committed);
 }
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Postgres, InboxOnDatabase, PostgresPoints);
