@@ -56,7 +56,10 @@ void read(const Attribute& attribute, Delivery& delivery) {
   } else if (attribute.name == "traceparent") {
     delivery.traceparent = attribute.value;
   } else if (attribute.name == "waybillepoch") {
-    expect(parse_number(attribute.value, delivery.epoch), attribute, "epoch", delivery);
+    // An inbox keeps it in a 32-bit integer with a sign.
+    auto epoch = static_cast<std::int32_t>(delivery.epoch);
+    expect(parse_number(attribute.value, epoch), attribute, "epoch", delivery);
+    delivery.epoch = static_cast<std::uint32_t>(epoch);
   } else if (attribute.name == "waybillsent") {
     expect(from_rfc3339(attribute.value, delivery.sent_at), attribute, "UTC time", delivery);
   } else if (attribute.name == "specversion") {

@@ -38,7 +38,7 @@ TEST(CloudEvents, what_is_written_is_read_back) {
   message.message_type = "created";
   message.key = "a key, with = and |";
   message.traceparent = "00-1-2-01";
-  message.epoch = 4'294'967'295;
+  message.epoch = 2'147'483'647;
   message.sent_at = DatabaseTime(std::chrono::microseconds(1'764'000'000'000'001));
   Delivery delivery;
   const std::string sent_at = to_rfc3339(message.sent_at);
@@ -58,7 +58,7 @@ TEST(CloudEvents, foreign_and_malformed_attributes_change_nothing_of_a_message) 
   delivery.sent_at = DatabaseTime(std::chrono::seconds(9));
   for (const Attribute& attribute :
        {Attribute{"", "x"}, Attribute{"ID", "x"}, Attribute{"unheardof", "x"},
-        Attribute{"waybillepoch", "-1"}, Attribute{"waybillepoch", "4294967296"},
+        Attribute{"waybillepoch", "-1"}, Attribute{"waybillepoch", "2147483648"},
         Attribute{"waybillepoch", ""}, Attribute{"waybillsent", "soon"}}) {
     read(attribute, delivery);
   }

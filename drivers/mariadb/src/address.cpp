@@ -86,7 +86,8 @@ void set_host(Address& address, std::string_view host) {
   const std::string_view port = host.substr(1);
   const auto parsed = std::from_chars(port.data(), port.data() + port.size(), address.port);
   if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || address.port == 0) {
-    throw bad_url("has the port '" + std::string(port) + "', which is no number up to 65535");
+    // Not repeated: where the '@' was forgotten, it is a password.
+    throw bad_url("has a port that is no number from 1 to 65535");
   }
 }
 
