@@ -113,8 +113,6 @@ std::unique_ptr<Publisher> RabbitmqFixture::open_refused_publisher() {
 HarmableRabbitmq::HarmableRabbitmq() : rabbitmq_(server_.url()) {
   rabbitmq_.options.publish_timeout = std::chrono::seconds(2);
   rabbitmq_.options.connect_timeout = std::chrono::seconds(2);
-  // A quorum queue that is killed within its first seconds has lost its name, and stays silent.
-  server_.control("eval '[dets:sync(Table) || Table <- dets:all()], mnesia:dump_log().'");
 }
 
 std::unique_ptr<Publisher> RabbitmqFixture::open_publisher() {
