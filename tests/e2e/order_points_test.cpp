@@ -30,18 +30,6 @@ TEST_P(EveryDispatch, F6_a_healthy_run_sends_each_row_once_and_finishes_it) {
             std::vector<std::string>{"0"});
 }
 
-// 10 000 in the three modes on SQLite; of async, more than the sender's queue holds, so that the
-// relay takes its share.
-TEST_P(EveryDispatch, E5_A1_orders_as_fast_as_they_come_are_each_sent_once) {
-  const int orders = kStoreIsServer || GetParam() == "sync" ? 1000 : 4500;
-  Shop shop;
-  shop.start_order_service(GetParam(), {"--relay"});
-  shop.start_points_service();
-  shop.place_many("A-", orders);
-  expect_right(shop, orders);
-  EXPECT_EQ(shop.sql("queue", kCopies), std::vector<std::string>{std::to_string(orders)});
-}
-
 TEST_P(EveryDispatch, B3_a_rolled_back_order_leaves_nothing_anywhere) {
   Shop shop;
   shop.start_order_service(GetParam(), {"--relay"});
