@@ -244,7 +244,26 @@ void Engine::State::count_mark(const RowMark& mark, Marked result) {
   if (mark.cause != Cause::refused || result != Marked::done) left_.erase(mark.id);
   if (found == rows_.end()) return;
   key_marked(mark.id, found->second);
+  note_marked(mark.id);
   forget(mark.id);
+}
+
+void Engine::State::note_marked(std::int64_t id) {
+  Steady oldest = Steady::max();
+  for (const auto& [number, request] : requests_) {
+    if (request.kind == Kind::read) oldest = std::min(oldest, request.asked_at);
+  }
+  while (!marked_.empty() && marked_at_.at(marked_.front()) < oldest) {
+    marked_at_.erase(marked_.front());
+    marked_.pop_front();
+  }
+  if (oldest == Steady::max()) return;
+  if (marked_at_.insert_or_assign(id, now_).second) marked_.push_back(id);
+}
+
+bool Engine::State::is_stale(std::int64_t id, Steady asked_at) const {
+  const auto marked = marked_at_.find(id);
+  return marked != marked_at_.end() && marked->second >= asked_at;
 }
 
 // Facts are marked again, also when the answer was lost. A judgement counts, so it must not be

@@ -26,6 +26,7 @@ bool Engine::State::has_room(TypeState& type, const RowHead& row, Stream stream)
 Engine::State::Admitted Engine::State::admit_fresh(TypeState& type, const RowHead& row,
                                                    Stream stream, Steady asked_at) {
   if (rows_.contains(row.id) && !WAYBILL_MUTATION("in_flight_twice")) return Admitted::passed;
+  if (is_stale(row.id, asked_at)) return Admitted::passed;
   if (type.route.held && !row.defect && !WAYBILL_MUTATION("no_grace")) {
     switch (type.held.look(row.id, asked_at, options_.grace)) {
       case HeldRows::Answer::unknown:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -191,6 +192,9 @@ class Engine::State {
   void flush_marks();
   void marks_failed(Request request, Remedy remedy);
   void count_mark(const RowMark& mark, Marked result);
+  void note_marked(std::int64_t id);
+  // The row was marked after the read was asked, which therefore shows what is past.
+  [[nodiscard]] bool is_stale(std::int64_t id, Steady asked_at) const;
   [[nodiscard]] Millis resend_wait(std::int64_t id, const RowState& row) const;
   [[nodiscard]] Millis retry_wait(std::int64_t id, std::uint32_t refusals) const;
   [[nodiscard]] std::uint64_t chance(std::int64_t id, std::uint64_t salt) const noexcept;
@@ -225,6 +229,10 @@ class Engine::State {
   std::map<RequestId, Request> requests_;
   RequestId last_request_ = 0;
   std::uint32_t reads_ = 0;
+  // Rows marked while a read was under way, oldest first, and when. What every read under way was
+  // asked after is dropped, so a read's time-out bounds it.
+  std::deque<std::int64_t> marked_;
+  std::unordered_map<std::int64_t, Steady> marked_at_;
   bool marking_ = false;
   bool judging_ = false;
   bool reading_routes_ = false;

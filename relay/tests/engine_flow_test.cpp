@@ -17,6 +17,22 @@ TEST_F(EngineFlow, F1_a_row_is_marked_only_after_its_ack) {
   EXPECT_EQ(bench->engine().stats().in_flight, 0U);
 }
 
+TEST_F(EngineFlow, E5_a_row_that_was_marked_while_a_read_was_under_way_is_not_sent_again) {
+  BenchOptions slow;
+  slow.store_latency = Millis(20);
+  slow.store_jitter = Millis(20);
+  slow.reads_at_once = true;
+  make(slow);
+  for (int i = 0; i < 500; ++i) {
+    insert(2);
+    bench->ring();
+    bench->run_for(Millis(7));
+  }
+  bench->run_for(seconds(5));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 1000U);
+  EXPECT_EQ(bench->seen().size(), 1000U);
+}
+
 TEST_F(EngineFlow, the_same_seed_and_events_give_the_same_actions) {
   const auto trace = [](std::uint64_t seed) {
     ModelClock its_clock;

@@ -175,7 +175,7 @@ void EngineBench::carry_out(const ListTypes& action) {
 
 void EngineBench::carry_out(const ReadRows& action) {
   ++reads_;
-  later(store_time(), [this, action] {
+  const auto read = [this, action] {
     LaneRead spec;
     spec.lane = action.lane;
     spec.message_type = types_[action.type];
@@ -183,7 +183,11 @@ void EngineBench::carry_out(const ReadRows& action) {
     spec.overdue_after = action.overdue_after;
     spec.rows_max = action.rows_max;
     spec.bytes_max = action.bytes_max;
-    const auto page = session_->read(spec);
+    return session_->read(spec);
+  };
+  const auto seen = options_.reads_at_once ? std::optional(read()) : std::nullopt;
+  later(store_time(), [this, action, read, seen] {
+    const auto page = seen ? *seen : read();
     if (failed(action.request, page)) return;
     std::vector<RowHead> heads;
     for (const MessageRow& row : page->rows) {

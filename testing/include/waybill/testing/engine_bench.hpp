@@ -19,7 +19,8 @@ struct BenchOptions {
   std::uint64_t seed = 1;
   std::string holder = "bench";
   Millis store_latency{1};
-  Millis store_jitter{0};  // added to each call, evenly from 0 to this
+  Millis store_jitter{0};      // added to each call, evenly from 0 to this
+  bool reads_at_once = false;  // a read sees the rows as they are when it is asked, not answered
   Millis broker_latency{2};
   Millis broker_jitter{0};
 };
