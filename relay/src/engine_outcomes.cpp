@@ -218,6 +218,7 @@ void Engine::State::on(const MarksDone& event) {
     for (const RowMark& mark : request->marks) forget(mark.id);
     return;
   }
+  forget_old_marks();
   for (std::size_t i = 0; i < request->marks.size(); ++i) {
     const Marked result = i < event.results.size() ? event.results[i] : Marked::gone;
     count_mark(request->marks[i], result);
@@ -244,11 +245,12 @@ void Engine::State::count_mark(const RowMark& mark, Marked result) {
   if (mark.cause != Cause::refused || result != Marked::done) left_.erase(mark.id);
   if (found == rows_.end()) return;
   key_marked(mark.id, found->second);
-  note_marked(mark.id);
+  if (reads_ > 0 && marked_at_.insert_or_assign(mark.id, now_).second) marked_.push_back(mark.id);
   forget(mark.id);
 }
 
-void Engine::State::note_marked(std::int64_t id) {
+// Those that every read under way was asked after.
+void Engine::State::forget_old_marks() {
   Steady oldest = Steady::max();
   for (const auto& [number, request] : requests_) {
     if (request.kind == Kind::read) oldest = std::min(oldest, request.asked_at);
@@ -257,8 +259,6 @@ void Engine::State::note_marked(std::int64_t id) {
     marked_at_.erase(marked_.front());
     marked_.pop_front();
   }
-  if (oldest == Steady::max()) return;
-  if (marked_at_.insert_or_assign(id, now_).second) marked_.push_back(id);
 }
 
 bool Engine::State::is_stale(std::int64_t id, Steady asked_at) const {

@@ -192,7 +192,7 @@ class Engine::State {
   void flush_marks();
   void marks_failed(Request request, Remedy remedy);
   void count_mark(const RowMark& mark, Marked result);
-  void note_marked(std::int64_t id);
+  void forget_old_marks();
   // The row was marked after the read was asked, which therefore shows what is past.
   [[nodiscard]] bool is_stale(std::int64_t id, Steady asked_at) const;
   [[nodiscard]] Millis resend_wait(std::int64_t id, const RowState& row) const;
@@ -229,8 +229,7 @@ class Engine::State {
   std::map<RequestId, Request> requests_;
   RequestId last_request_ = 0;
   std::uint32_t reads_ = 0;
-  // Rows marked while a read was under way, oldest first, and when. What every read under way was
-  // asked after is dropped, so a read's time-out bounds it.
+  // Rows marked while a read was under way, oldest first, and when; a read's time-out bounds them.
   std::deque<std::int64_t> marked_;
   std::unordered_map<std::int64_t, Steady> marked_at_;
   bool marking_ = false;
