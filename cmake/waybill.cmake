@@ -1,11 +1,67 @@
 # What every module is made of.
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
 
 # waybill_library(NAME SOURCES... ): static library waybill_NAME, public headers in ./include, alias waybill::NAME.
 function(waybill_library name)
   add_library(waybill_${name} STATIC ${ARGN})
   add_library(waybill::${name} ALIAS waybill_${name})
-  target_include_directories(waybill_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  waybill_public_headers(waybill_${name} include)
+  target_include_directories(waybill_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/src)
   waybill_strict(waybill_${name})
+  waybill_install(waybill_${name})
+endfunction()
+
+# waybill_public_headers(TARGET FOLDERS...): what its users may include.
+function(waybill_public_headers target)
+  foreach(folder ${ARGN})
+    target_include_directories(${target} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/${folder}>)
+    if(WAYBILL_INSTALL)
+      install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    endif()
+  endforeach()
+endfunction()
+
+# waybill_install(TARGET): its file, and its place among the targets of find_package(waybill).
+set(WAYBILL_EXPORT waybillTargets)
+function(waybill_install target)
+  if(NOT WAYBILL_INSTALL)
+    return()
+  endif()
+  string(REPLACE waybill_ "" name ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  install(TARGETS ${target} EXPORT ${WAYBILL_EXPORT} OBJECTS DESTINATION ${CMAKE_INSTALL_LIBDIR}/waybill
+    INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endfunction()
+
+# waybill_install_package(): what find_package(waybill) reads.
+function(waybill_install_package)
+  set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/waybill)
+  configure_package_config_file(cmake/waybillConfig.cmake.in ${PROJECT_BINARY_DIR}/waybillConfig.cmake INSTALL_DESTINATION ${folder})
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/waybillConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+  install(FILES ${PROJECT_BINARY_DIR}/waybillConfig.cmake ${PROJECT_BINARY_DIR}/waybillConfigVersion.cmake
+    cmake/waybillDependencies.cmake DESTINATION ${folder})
+  install(EXPORT waybillTargets NAMESPACE waybill:: DESTINATION ${folder})
+  if(WAYBILL_TESTS)
+    install(EXPORT waybillTestingTargets NAMESPACE waybill:: DESTINATION ${folder})
+  endif()
+endfunction()
+
+# waybill_check_adapters(): WAYBILL_ADAPTERS has what there is, and what else is built has what it takes.
+function(waybill_check_adapters)
+  set(all sqlite postgres mariadb kafka rabbitmq)
+  foreach(adapter ${WAYBILL_ADAPTERS})
+    if(NOT adapter IN_LIST all)
+      message(FATAL_ERROR "WAYBILL_ADAPTERS has '${adapter}'; there are: ${all}")
+    endif()
+  endforeach()
+  list(REMOVE_ITEM all "" ${WAYBILL_ADAPTERS})
+  if(all AND (WAYBILL_PROGRAM OR WAYBILL_TESTS))
+    message(FATAL_ERROR "WAYBILL_PROGRAM and WAYBILL_TESTS take all adapters; WAYBILL_ADAPTERS lacks: ${all}. Set both to OFF.")
+  endif()
+  if(WAYBILL_TESTS AND NOT WAYBILL_PROGRAM)
+    message(FATAL_ERROR "WAYBILL_TESTS takes WAYBILL_PROGRAM=ON")
+  endif()
 endfunction()
 
 # waybill_embed_sql(TARGET NAMESPACE): its .sql files in ./sql and ./migrations as constants in "sql.hpp".
@@ -22,49 +78,12 @@ function(waybill_embed_sql target namespace)
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/generated)
 endfunction()
 
-# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON]): executable waybill_NAME_tests, each TEST a ctest named
-# NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels the tests.
-# With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
-function(waybill_test name)
-  cmake_parse_arguments(test "PYTHON" "" "SERVERS" ${ARGN})
-  add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
-  target_link_libraries(waybill_${name}_tests PRIVATE GTest::gtest_main)
-  waybill_strict(waybill_${name}_tests)
-  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list
-    PROPERTIES TIMEOUT 300)
-  set(fixtures ${test_SERVERS})
-  if(test_SERVERS)
-    target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_SERVERS_TOOLS="${PROJECT_SOURCE_DIR}/tools/servers")
-  endif()
-  if(test_PYTHON)
-    target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_PYTHON_PACKAGES="${PROJECT_BINARY_DIR}/python")
-    list(APPEND fixtures python)
-  endif()
-  # The discovery takes no list as a property's value.
-  if(fixtures)
-    set(file ${CMAKE_CURRENT_BINARY_DIR}/waybill_${name}_fixtures.cmake)
-    file(WRITE ${file} "set_tests_properties(\${waybill_${name}_list} PROPERTIES
-      LABELS \"${test_SERVERS}\" FIXTURES_REQUIRED \"${fixtures}\")\n")
-    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
-  endif()
-endfunction()
-
-# waybill_server(NAME): the ctest fixture NAME, a server of tools/servers.
-function(waybill_server name)
-  add_test(NAME server.${name}.start COMMAND ${PROJECT_SOURCE_DIR}/tools/servers/${name} start)
-  set_tests_properties(server.${name}.start PROPERTIES FIXTURES_SETUP ${name} TIMEOUT 120)
-  add_test(NAME server.${name}.wipe COMMAND ${PROJECT_SOURCE_DIR}/tools/servers/${name} wipe)
-  set_tests_properties(server.${name}.wipe PROPERTIES FIXTURES_CLEANUP ${name} TIMEOUT 120)
-endfunction()
-
-# waybill_python_packages(): the ctest fixture that installs them.
-function(waybill_python_packages)
-  add_test(NAME python.packages COMMAND ${PROJECT_SOURCE_DIR}/tools/python-packages ${PROJECT_BINARY_DIR}/python)
-  set_tests_properties(python.packages PROPERTIES FIXTURES_SETUP python TIMEOUT 300)
-endfunction()
-
 function(waybill_strict target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  # Another project's compiler may know warnings that ours does not.
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
   # GCC 12 warns wrongly about string concatenation (its bug 105651).
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)

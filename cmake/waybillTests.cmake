@@ -1,0 +1,61 @@
+# What tests are made of.
+include(GoogleTest)
+find_package(GTest REQUIRED)
+
+# Their adapters and examples are built and tested where they are found.
+pkg_check_modules(PQXX IMPORTED_TARGET libpqxx>=6.4)
+find_package(Qt5Sql 5.15 QUIET)
+find_path(SOCI_INCLUDE soci/soci.h)
+find_library(SOCI_CORE soci_core)
+find_library(SOCI_MYSQL soci_mysql)
+find_library(SOCI_POSTGRESQL soci_postgresql)
+if(SOCI_INCLUDE AND SOCI_CORE AND SOCI_MYSQL AND SOCI_POSTGRESQL)
+  set(SOCI_FOUND ON)
+  set(SOCI_LIBRARIES ${SOCI_POSTGRESQL} ${SOCI_MYSQL} ${SOCI_CORE})
+endif()
+
+# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON]): executable waybill_NAME_tests, each TEST a ctest named
+# NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels the tests.
+# With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
+function(waybill_test name)
+  cmake_parse_arguments(test "PYTHON" "" "SERVERS" ${ARGN})
+  add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
+  target_link_libraries(waybill_${name}_tests PRIVATE GTest::gtest_main)
+  waybill_strict(waybill_${name}_tests)
+  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list
+    PROPERTIES TIMEOUT 300)
+  set(fixtures ${test_SERVERS})
+  if(test_SERVERS)
+    target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_SERVERS_TOOLS="${PROJECT_SOURCE_DIR}/tools/servers")
+  endif()
+  if(test_PYTHON)
+    target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_PYTHON_PACKAGES="${PROJECT_BINARY_DIR}/python")
+    list(APPEND fixtures python)
+  endif()
+  # The discovery takes no list as a property's value.
+  if(fixtures)
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/waybill_${name}_fixtures.cmake)
+    file(WRITE ${file} "set_tests_properties(\${waybill_${name}_list} PROPERTIES
+      LABELS \"${test_SERVERS}\" FIXTURES_REQUIRED \"${fixtures}\")\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
+  endif()
+endfunction()
+
+# waybill_server(NAME): the ctest fixture NAME, a server of tools/servers.
+function(waybill_server name)
+  add_test(NAME server.${name}.start COMMAND ${PROJECT_SOURCE_DIR}/tools/servers/${name} start)
+  set_tests_properties(server.${name}.start PROPERTIES FIXTURES_SETUP ${name} TIMEOUT 120)
+  add_test(NAME server.${name}.wipe COMMAND ${PROJECT_SOURCE_DIR}/tools/servers/${name} wipe)
+  set_tests_properties(server.${name}.wipe PROPERTIES FIXTURES_CLEANUP ${name} TIMEOUT 120)
+endfunction()
+
+# waybill_python_packages(): the ctest fixture that installs them.
+function(waybill_python_packages)
+  add_test(NAME python.packages COMMAND ${PROJECT_SOURCE_DIR}/tools/python-packages ${PROJECT_BINARY_DIR}/python)
+  set_tests_properties(python.packages PROPERTIES FIXTURES_SETUP python TIMEOUT 300)
+endfunction()
+
+foreach(server kafka mariadb postgres rabbitmq)
+  waybill_server(${server})
+endforeach()
+waybill_python_packages()
