@@ -3,10 +3,10 @@
 
 #include "json_rows.hpp"
 #include "row_writer.hpp"
-#include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
 #include "waybill/message.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::mariadb {
@@ -16,7 +16,9 @@ class MariadbConfirmTables final : public store::ConfirmTables {
  public:
   explicit MariadbConfirmTables(Connection& connection) : connection_(connection) {}
 
-  std::vector<Route> routes() override { return read_routes(connection_); }
+  std::vector<Route> routes() override {
+    return store::read_routes(connection_.read(sql::kRoutes));
+  }
 
   std::vector<std::vector<store::ConfirmedRow>> find(std::span<const MessageId> ids) override {
     JsonRows wanted;

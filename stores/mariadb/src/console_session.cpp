@@ -3,9 +3,9 @@
 
 #include "json_rows.hpp"
 #include "row_writer.hpp"
-#include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::mariadb {
@@ -42,15 +42,15 @@ class MariadbConsoleSession final : public ConsoleSession {
       }
       store::set_oldest_unfinished(status);
       status.retry_due = connection_.read(sql::kRetryDue).number(0, 0);
-      status.lease = read_lease(connection_);
-      status.consumers = read_consumers(connection_);
+      status.lease = store::read_lease(connection_.read(sql::kLease));
+      status.consumers = store::read_consumers(connection_.read(sql::kConsumerProgress));
       status.schema_version = read_schema_version(connection_, SchemaPart::producer);
       return status;
     });
   }
 
   Result<LeaseView> lease() override {
-    return guarded([&] { return read_lease(connection_); });
+    return guarded([&] { return store::read_lease(connection_.read(sql::kLease)); });
   }
 
   Result<DatabaseTime> now() override {
@@ -86,7 +86,7 @@ class MariadbConsoleSession final : public ConsoleSession {
       parameters.add(std::int64_t{std::clamp(filter.rows_max, 1U, store::kListRowsMax)});
       const Rows found = connection_.read(sql::kList, parameters);
       std::vector<MessageRow> rows;
-      for (std::size_t at = 0; at < found.size(); ++at) rows.push_back(read_row(found, at));
+      for (std::size_t at = 0; at < found.size(); ++at) rows.push_back(store::read_row(found, at));
       return rows;
     });
   }
@@ -96,7 +96,7 @@ class MariadbConsoleSession final : public ConsoleSession {
       const Rows row = connection_.read(sql::kRow, Parameters().add(id));
       if (row.size() == 0) return std::nullopt;
       MessageHistory history;
-      history.row = read_row(row, 0);
+      history.row = store::read_row(row, 0);
       const Rows receipts =
           connection_.read(sql::kReceipts, Parameters().add(std::string_view(json_list({&id, 1}))));
       for (std::size_t at = 0; at < receipts.size(); ++at) {
@@ -115,7 +115,7 @@ class MariadbConsoleSession final : public ConsoleSession {
   }
 
   Result<std::vector<Route>> routes() override {
-    return guarded([&] { return read_routes(connection_); });
+    return guarded([&] { return store::read_routes(connection_.read(sql::kRoutes)); });
   }
 
   Status set_routes(std::span<const Route> routes) override {

@@ -1,7 +1,7 @@
 #include "row_writer.hpp"
-#include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::postgres {
@@ -14,7 +14,9 @@ class PostgresConfirmTables final : public store::ConfirmTables {
  public:
   explicit PostgresConfirmTables(Connection& connection) : connection_(connection) {}
 
-  std::vector<Route> routes() override { return read_routes(connection_); }
+  std::vector<Route> routes() override {
+    return store::read_routes(connection_.read(sql::kRoutes));
+  }
 
   std::vector<std::vector<store::ConfirmedRow>> find(std::span<const MessageId> ids) override {
     std::vector<std::string_view> biz_types;

@@ -1,9 +1,9 @@
 #include <span>
 
 #include "row_writer.hpp"
-#include "rows.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::postgres {
@@ -20,7 +20,7 @@ class PostgresRelaySession final : public RelaySession {
   }
 
   Result<std::vector<Route>> routes() override {
-    return guarded([&] { return read_routes(connection_); });
+    return guarded([&] { return store::read_routes(connection_.read(sql::kRoutes)); });
   }
 
   Result<std::int64_t> routes_version() override {
@@ -60,7 +60,9 @@ class PostgresRelaySession final : public RelaySession {
   }
 
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
-    return guarded([&] { return std::optional(read_consumers(connection_)); });
+    return guarded([&] {
+      return std::optional(store::read_consumers(connection_.read(sql::kConsumerProgress)));
+    });
   }
 
   Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
@@ -79,7 +81,7 @@ class PostgresRelaySession final : public RelaySession {
   }
 
   Result<LeaseView> lease() override {
-    return guarded([&] { return read_lease(connection_); });
+    return guarded([&] { return store::read_lease(connection_.read(sql::kLease)); });
   }
 
   Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
@@ -132,7 +134,7 @@ class PostgresRelaySession final : public RelaySession {
     std::size_t bytes = 0;
     for (std::size_t at = 0; at < rows.size(); ++at) {
       bytes += rows.view(at, 5).size();
-      page.rows.push_back(read_row(rows, at));
+      page.rows.push_back(store::read_row(rows, at));
     }
     page.exhausted = rows.size() < spec.rows_max && bytes < spec.bytes_max;
     return page;

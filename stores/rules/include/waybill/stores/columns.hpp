@@ -1,0 +1,65 @@
+// From the columns that the statements of a store on a server select to waybill's values. `Rows` is
+// what a driver answers: view, text, number, time and is_null by row and column.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "waybill/message_store.hpp"
+#include "waybill/stores/rules.hpp"
+
+namespace waybill::store {
+
+// Content is decoded as the headers say; what cannot be published comes back with `defect`.
+template <class Rows>
+[[nodiscard]] MessageRow read_row(const Rows& rows, std::size_t at) {
+  MessageRow row;
+  row.id = rows.number(at, 0);
+  set_state(row, rows.view(at, 1));
+  row.message_type = rows.text(at, 2);
+  row.biz_type = rows.text(at, 3);
+  row.identifier = rows.text(at, 4);
+  row.content = rows.text(at, 5);
+  row.gmt_create = rows.time(at, 7);
+  row.gmt_modified = rows.time(at, 8);
+  row.next_attempt_at = rows.time(at, 9);
+  if (!rows.is_null(at, 10)) row.first_accepted_at = rows.time(at, 10);
+  row.sends = static_cast<std::uint32_t>(rows.number(at, 11));
+  row.refusals = static_cast<std::uint32_t>(rows.number(at, 12));
+  row.epoch = static_cast<std::uint32_t>(rows.number(at, 13));
+  row.reason = rows.text(at, 14);
+  decode(row, rows.view(at, 6));
+  return row;
+}
+
+// Throws Failure for a route that only a foreign hand can have written.
+template <class Rows>
+[[nodiscard]] std::vector<Route> read_routes(const Rows& rows) {
+  std::vector<Route> routes;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    routes.push_back(make_route(rows.text(at, 0), rows.text(at, 1), rows.view(at, 2),
+                                Millis(rows.number(at, 3)), rows.view(at, 4), rows.view(at, 5),
+                                rows.number(at, 6)));
+  }
+  return routes;
+}
+
+// Throws Failure when somebody emptied the table.
+template <class Rows>
+[[nodiscard]] LeaseView read_lease(const Rows& rows) {
+  if (rows.size() == 0) throw empty_lease_table();
+  return {static_cast<std::uint64_t>(rows.number(0, 0)),
+          static_cast<std::uint64_t>(rows.number(0, 1)), rows.text(0, 2)};
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<ConsumerProgress> read_consumers(const Rows& rows) {
+  std::vector<ConsumerProgress> consumers;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    consumers.push_back({rows.text(at, 0), rows.text(at, 1), rows.time(at, 2),
+                         std::chrono::seconds(rows.number(at, 3))});
+  }
+  return consumers;
+}
+
+}  // namespace waybill::store
