@@ -1,5 +1,3 @@
-#include <errmsg.h>
-
 #include <cstdlib>
 
 #include "database.hpp"
@@ -32,8 +30,7 @@ Database<MYSQL*> open_database<MYSQL*>(const std::string& url, OpenAs how) {
 
 // Never in the middle of a transaction, which would be lost without a word.
 void reconnect_if_lost(MYSQL* database) {
-  const unsigned error = mysql_errno(database);
-  if (error != CR_SERVER_GONE_ERROR && error != CR_SERVER_LOST) return;
+  if (mysql_get_socket(database) != MARIADB_INVALID_SOCKET) return;
   my_bool reconnect = 1;
   mysql_optionsv(database, MYSQL_OPT_RECONNECT, &reconnect);
   mysql_ping(database);

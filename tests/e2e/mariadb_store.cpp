@@ -13,12 +13,15 @@ namespace {
 
 constexpr unsigned kServerGone = 2006;
 constexpr unsigned kServerLost = 2013;
+constexpr std::size_t kSessionsMin = 10;  // the least that max_connections can be
+constexpr std::size_t kSessionsMax = 200;
 
 class MariadbClient final : public SqlClient {
  public:
   explicit MariadbClient(std::string url) : url_(std::move(url)) { connect(); }
 
   std::vector<std::string> query(const std::string& statements) override {
+    if (!connection_) connect();
     std::vector<std::string> first_column;
     if (run(statements, first_column)) return first_column;
     const unsigned error = mysql_errno(connection_.get());
@@ -38,7 +41,9 @@ class MariadbClient final : public SqlClient {
                            url_.substr(user, url_.find('@') - user).c_str(), nullptr,
                            url_.substr(url_.rfind('/') + 1).c_str(), port_of(url_), nullptr,
                            CLIENT_MULTI_STATEMENTS) == nullptr) {
-      throw std::runtime_error(mysql_error(connection_.get()));
+      const std::string error = mysql_error(connection_.get());
+      connection_.reset();
+      throw std::runtime_error(error);
     }
   }
 
@@ -63,9 +68,10 @@ class MariadbClient final : public SqlClient {
   std::unique_ptr<MYSQL, void (*)(MYSQL*)> connection_{nullptr, &mysql_close};
 };
 
-class MariadbStore final : public ShopStore {
+class MariadbStore final : public ServerStore {
  public:
-  MariadbStore() : server_url_(testing::Server::shared(WAYBILL_SERVERS_TOOLS, "mariadb").url()) {
+  MariadbStore(const std::string& folder, Host host)
+      : host_(host), server_(server_of(folder, host)), server_url_(server_.url()) {
     static std::atomic<int> next{0};
     name_ = "e2e_" + std::to_string(::getpid()) + "_" + std::to_string(++next) + "_";
     for (const char* database : {"orders", "points"}) {
@@ -74,6 +80,7 @@ class MariadbStore final : public ShopStore {
     }
   }
   ~MariadbStore() override {
+    if (host_ == Host::own) return;  // wiped with its server
     try {
       for (const char* database : {"orders", "points"}) {
         MariadbClient(server_url_).query("DROP DATABASE " + name_ + database);
@@ -105,9 +112,76 @@ class MariadbStore final : public ShopStore {
   }
   std::string other_time_zone() const override { return "SET time_zone = '+08:00'"; }
 
+  void kill() override {
+    if (host_ != Host::own) throw std::logic_error("the server is shared");
+    server_.kill();
+  }
+  void start() override { server_.start(); }
+  void set_read_only(bool is_read_only) override {
+    MariadbClient(server_url_)
+        .query(std::string("SET GLOBAL read_only = ") + (is_read_only ? "ON" : "OFF"));
+  }
+  void end_sessions() override { end_sessions(*connect(server_url_)); }
+  void set_full(bool is_full) override {
+    if (!is_full) {
+      idle_.back()->query("SET GLOBAL max_connections = " + std::to_string(kSessionsMax));
+      idle_.clear();
+      return;
+    }
+    idle_.push_back(connect(server_url_));
+    idle_.back()->query("SET GLOBAL max_connections = " + std::to_string(kSessionsMin));
+    while (idle_.size() < kSessionsMin) {
+      end_sessions(*idle_.front());
+      try {
+        idle_.push_back(connect(server_url_));
+      } catch (const std::runtime_error&) {
+        // A session of the shop was faster.
+      }
+    }
+  }
+  void create_login(const std::string& name, const std::vector<std::string>& roles) override {
+    MariadbClient administrator(server_url_);
+    // A login has one default role.
+    administrator.query("CREATE USER " + name + "; CREATE ROLE " + name + "_roles");
+    for (const std::string& role : roles) {
+      administrator.query("GRANT " + role + " TO " + name + "_roles");
+    }
+    administrator.query("GRANT " + name + "_roles TO " + name + "; SET DEFAULT ROLE " + name +
+                        "_roles FOR " + name);
+  }
+  std::string grant(const std::string& rights, const std::string& table,
+                    const std::string& login) const override {
+    return "GRANT " + rights + " ON " + table + " TO " + login;
+  }
+  std::string revoke(const std::string& rights, const std::string& table,
+                     const std::string& role) const override {
+    return "REVOKE " + rights + " ON " + table + " FROM " + role;
+  }
+
  private:
+  static testing::Server server_of(const std::string& folder, Host host) {
+    if (host == Host::shared) return testing::Server::shared(WAYBILL_SERVERS_TOOLS, "mariadb");
+    // The server's user must reach it, so it is not inside the folder, which is ours alone.
+    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
+                                "/var/tmp/waybill-" + folder.substr(folder.rfind('/') + 1));
+  }
+
+  void end_sessions(SqlClient& administrator) const {
+    for (const std::string& id : administrator.query(
+             "SELECT id FROM information_schema.processlist WHERE db LIKE '" + name_ + "%'")) {
+      try {
+        administrator.query("KILL " + id);
+      } catch (const std::runtime_error&) {
+        // It ended by itself meanwhile.
+      }
+    }
+  }
+
+  const Host host_;
+  const testing::Server server_;
   const std::string server_url_;
   std::string name_;
+  std::vector<std::unique_ptr<SqlClient>> idle_;  // that fill the server
 };
 
 }  // namespace
@@ -115,9 +189,8 @@ class MariadbStore final : public ShopStore {
 const char* const kStoreName = "mariadb";
 const bool kStoreIsServer = true;
 
-std::unique_ptr<ShopStore> make_shop_store(const std::string&, Host host) {
-  if (host == Host::own) throw std::logic_error("no test kills a server of its own here yet");
-  return std::make_unique<MariadbStore>();
+std::unique_ptr<ShopStore> make_shop_store(const std::string& folder, Host host) {
+  return std::make_unique<MariadbStore>(folder, host);
 }
 
 }  // namespace waybill::e2e

@@ -44,11 +44,12 @@ free_port() {
   echo $port
 }
 
-# The id of the running server; fails if there is none.
+# The id of the running server; fails if there is none. After a crash or a reboot the number may be another process's:
+# the server is the one whose command line or environment names its folder.
 pid() {
   [ -s "$folder/pid" ] || return 1
   id=$(head -n 1 "$folder/pid")
-  [ -d "/proc/$id" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$id/status" 2>/dev/null || return 1
+  cat "/proc/$id/cmdline" "/proc/$id/environ" 2>/dev/null | grep -qaF "$folder/" || return 1
   echo "$id"
 }
 

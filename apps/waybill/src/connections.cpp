@@ -44,10 +44,10 @@ Result<StoreOptions> store_options(const Config& config) {
 
 std::string name_of(const StoreOptions& options) {
   if (const auto* server = std::get_if<mariadb::Options>(&options)) {
-    return mariadb::public_url(server->url);
+    return store::public_url(server->url);
   }
   if (const auto* server = std::get_if<postgres::Options>(&options)) {
-    return postgres::public_url(server->url);
+    return store::public_url(server->url);
   }
   return std::get<sqlite::Options>(options).path;
 }
@@ -63,11 +63,11 @@ std::string print_schema(const StoreOptions& options, store::SchemaPart part) {
 }
 
 Result<std::string> print_roles(const StoreOptions& options, store::SchemaPart part) {
+  if (const auto* server = std::get_if<mariadb::Options>(&options)) {
+    return mariadb::print_roles(part, server->table);
+  }
   if (const auto* server = std::get_if<postgres::Options>(&options)) {
     return postgres::print_roles(part, server->table);
-  }
-  if (std::holds_alternative<mariadb::Options>(options)) {
-    return Error{Remedy::fix_call, "roles for MariaDB are still to come", "see docs/how-to"};
   }
   return Error{Remedy::fix_call, "SQLite has no roles",
                "who may read and write the file, its folder included, may do everything"};

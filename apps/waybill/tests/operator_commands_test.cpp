@@ -19,7 +19,7 @@ TEST_F(Operator, prints_a_schema_that_sqlite_accepts) {
 }
 
 TEST_F(Operator, prints_roles_for_servers_and_says_that_sqlite_has_none) {
-  for (const std::string scheme : {"postgresql"}) {
+  for (const std::string scheme : {"postgresql", "mariadb"}) {
     for (const std::string part : {"producer", "consumer"}) {
       const Answer roles = waybill({"schema", "roles", "--part", part, "--table", "shop_message",
                                     "--store", scheme + "://shop@127.0.0.1:1/orders"});

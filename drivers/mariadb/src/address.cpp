@@ -156,13 +156,4 @@ Result<Address> parse_url(std::string_view url) {
   });
 }
 
-std::string public_url(std::string_view url) {
-  if (!url.starts_with(kScheme)) return std::string(url);
-  const Parts parts = split(url);
-  const std::size_t colon = parts.login.find(':');
-  if (colon == parts.login.npos) return std::string(url);
-  const std::size_t end = kScheme.size() + parts.login.size();
-  return std::string(url.substr(0, kScheme.size() + colon)) + std::string(url.substr(end));
-}
-
 }  // namespace waybill::mariadb

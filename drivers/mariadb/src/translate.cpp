@@ -62,7 +62,8 @@ struct Hint {
 };
 
 constexpr std::string_view kLogin = "check user and password";
-constexpr std::string_view kRights = "grant it; the roles are in the documentation";
+constexpr std::string_view kRights =
+    "grant it; waybill schema roles prints what each process needs";
 constexpr std::string_view kApply = "run: waybill schema apply";
 constexpr std::string_view kReadOnly = "the server is read-only, as a replica is; use the primary";
 constexpr std::string_view kConnections =

@@ -140,7 +140,7 @@ class MariadbCatalog final : public store::Catalog {
   MariadbCatalog(Connection& connection, const Options& options)
       : connection_(connection), options_(options) {}
 
-  std::string name() const override { return public_url(options_.url); }
+  std::string name() const override { return store::public_url(options_.url); }
 
   std::string apply_command(SchemaPart part) const override {
     return "waybill schema apply --part " +
@@ -208,6 +208,11 @@ void verify(Connection& connection, const Options& options, SchemaPart part) {
 
 std::string print_schema(SchemaPart part, std::string_view table) {
   return store::print_schema(kind(), part, table);
+}
+
+std::string print_roles(SchemaPart part, std::string_view table) {
+  return store::fill_in(part == SchemaPart::producer ? sql::kRolesProducer : sql::kRolesConsumer,
+                        table);
 }
 
 Result<SchemaApplied> apply_schema(const Options& options, SchemaPart part) {

@@ -198,6 +198,7 @@ TEST(MariadbTls, an_issuer_in_the_url_is_asked_for_the_servers_certificate_and_n
            1);
   const auto server = testing::Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
                                            "/var/tmp/waybill-own-" + std::to_string(::getpid()));
+  ::unsetenv("WAYBILL_MARIADB_OPTIONS");  // for this server only
   PlainClient root(server.url());
   root.query(
       "CREATE USER secure@127.0.0.1 REQUIRE SSL; GRANT ALL ON waybill.* TO secure@127.0.0.1");

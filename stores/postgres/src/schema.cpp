@@ -63,7 +63,7 @@ class PostgresCatalog final : public store::Catalog {
   PostgresCatalog(Connection& connection, const Options& options)
       : connection_(connection), options_(options) {}
 
-  std::string name() const override { return public_url(options_.url); }
+  std::string name() const override { return store::public_url(options_.url); }
 
   std::string apply_command(SchemaPart part) const override {
     return "waybill schema apply --part " +
@@ -111,14 +111,6 @@ class PostgresCatalog final : public store::Catalog {
 };
 
 }  // namespace
-
-std::string public_url(const std::string& url) {
-  const std::size_t at = url.find('@');
-  const std::size_t scheme = url.find("://");
-  if (at == url.npos || scheme == url.npos || at < scheme) return url;
-  const std::size_t colon = url.find(':', scheme + 3);
-  return colon < at ? url.substr(0, colon) + url.substr(at) : url;
-}
 
 std::int64_t read_schema_version(Connection& connection, SchemaPart part) {
   const Options options;

@@ -96,8 +96,6 @@ TEST(PostgresSchema, bad_addresses_are_refused_with_a_hint) {
 }
 
 TEST(PostgresSchema, passwords_are_not_repeated) {
-  EXPECT_EQ(public_url("postgresql://shop:hunter2@db/orders"), "postgresql://shop@db/orders");
-  EXPECT_EQ(public_url("postgresql://shop@db:5432/orders"), "postgresql://shop@db:5432/orders");
   const Error refused = refusal(at("postgresql://shop:hunter2@127.0.0.1:1/orders"));
   EXPECT_EQ(refused.to_string().find("hunter2"), std::string::npos);
 }

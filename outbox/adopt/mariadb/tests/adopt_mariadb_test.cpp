@@ -69,6 +69,17 @@ class AdoptMariadbTest : public ::testing::Test {
   TransactionTemplate<MYSQL*> transactions{connection, outbox};
 };
 
+TEST_F(AdoptMariadbTest, C1_a_session_that_was_reset_prepares_its_insert_anew) {
+  EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());
+  // As a pooler does it. The number of the session stays, as it may after a restart of the server.
+  const unsigned long session = mysql_thread_id(connection);
+  ASSERT_EQ(mysql_reset_connection(connection), 0);
+  ASSERT_EQ(mysql_thread_id(connection), session);
+  client.execute("SET NAMES utf8mb4");
+  EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "B"); }).committed());
+  expect_rows(2);
+}
+
 TEST_F(AdoptMariadbTest, refuses_handles_that_cannot_carry_a_transaction) {
   MYSQL* none = nullptr;
   EXPECT_THROW(static_cast<void>(outbox.add(none, order_placed("A"))), std::invalid_argument);

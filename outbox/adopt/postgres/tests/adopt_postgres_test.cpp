@@ -117,6 +117,30 @@ TEST_F(AdoptPostgresTest, T9_a_terminated_backend_leaves_no_message_alone) {
   expect_rows("1");
 }
 
+TEST_F(AdoptPostgresTest, C1_what_was_prepared_before_discard_all_is_prepared_anew) {
+  TransactionTemplate<PGconn*> transactions(connection, outbox);
+  EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());
+  client.query("DISCARD ALL");
+  // The first one is doomed, as by any error; what comes after it works.
+  EXPECT_THROW(static_cast<void>(transactions.execute([&](Tx& tx) { place(tx, "B"); })),
+               PostgresError);
+  expect_rows("1");
+  EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "B"); }).committed());
+  expect_rows("2");
+}
+
+TEST_F(AdoptPostgresTest, I1_an_insert_with_its_begin_survives_discard_all) {
+  const std::vector<Value> values = {std::string_view("A")};
+  Adapter::Kept kept;
+  for (int round = 0; round < 2; ++round) {
+    const Statement statement{"INSERT INTO orders VALUES ($1)", values};
+    EXPECT_EQ(Adapter::begin_and_insert(connection, statement, kept).rows, 1U);
+    EXPECT_EQ(Adapter::status(connection), TransactionStatus::open);
+    Adapter::rollback(connection);
+    client.query("DISCARD ALL");
+  }
+}
+
 TEST_F(AdoptPostgresTest, T9_the_rendered_statements_refuse_outside_a_transaction) {
   const Rendered one = outbox.render(Dialect::postgres, order_placed("A"));
   const Rendered two = outbox.render(Dialect::postgres, orders_placed({"B", "C"}));

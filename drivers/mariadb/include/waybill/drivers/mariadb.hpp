@@ -35,8 +35,6 @@ struct Address {
 // mariadb://user[:password]@host[:port]/database[?name=value&…], each part percent-encoded.
 // **Errors**: fix_call, without the password, for what is no such URL or has an unknown parameter.
 [[nodiscard]] Result<Address> parse_url(std::string_view url);
-// The URL without its password.
-[[nodiscard]] std::string public_url(std::string_view url);
 
 // What a server's or the client library's error means; the only place that tells.
 [[nodiscard]] Error translate(unsigned code, std::string_view message, std::string_view what);

@@ -43,6 +43,10 @@ using store::SchemaPart;
 // The statements that `apply_schema` would run on an empty database.
 [[nodiscard]] std::string print_schema(SchemaPart part, std::string_view table = "local_message");
 
+// The statements that make a role for each kind of process, with the least that it needs:
+// docs/how-to/least-privilege-roles.md.
+[[nodiscard]] std::string print_roles(SchemaPart part, std::string_view table = "local_message");
+
 // Brings the part to this library's version, forward only. Idempotent; two at once are fine.
 // MariaDB commits every table by itself: what was cut off halfway is finished by the next run. A
 // message table that exists already is never altered.
@@ -50,8 +54,5 @@ using store::SchemaPart;
 
 [[nodiscard]] Result<std::vector<SchemaFinding>> check_schema(const Options& options,
                                                               SchemaPart part);
-
-// The URL without its password.
-[[nodiscard]] std::string public_url(std::string_view url);
 
 }  // namespace waybill::mariadb

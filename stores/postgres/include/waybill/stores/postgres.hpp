@@ -50,7 +50,4 @@ using store::SchemaPart;
 [[nodiscard]] Result<std::vector<SchemaFinding>> check_schema(const Options& options,
                                                               SchemaPart part);
 
-// The URL without its password.
-[[nodiscard]] std::string public_url(const std::string& url);
-
 }  // namespace waybill::postgres

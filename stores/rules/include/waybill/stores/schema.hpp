@@ -82,6 +82,8 @@ class Catalog {
 void verify(Catalog& catalog, const SchemaKind& kind, SchemaPart part, const std::string& table);
 [[nodiscard]] std::vector<SchemaFinding> check(Catalog& catalog, const SchemaKind& kind,
                                                SchemaPart part, const std::string& table);
+// A store's URL as it may be shown: without its password, whatever its scheme.
+[[nodiscard]] std::string public_url(std::string_view url);
 // The part's name in waybill_schema.
 [[nodiscard]] std::string part_name(SchemaPart part, const std::string& table);
 

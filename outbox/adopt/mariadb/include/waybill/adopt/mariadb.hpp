@@ -71,21 +71,18 @@ struct transaction_adapter<MYSQL*> {
   }
 
   static Inserted insert(MYSQL* connection, const Statement& statement, Kept& kept) {
-    const unsigned long session = mysql_thread_id(usable(connection));
-    if (kept.connection != connection || kept.session != session || kept.sql != statement.sql) {
-      Prepared prepared = initialized(connection);
-      if (mysql_stmt_prepare(prepared.get(), statement.sql.data(), statement.sql.size()) != 0) {
-        fail(connection, prepared.get(), "cannot prepare the INSERT of the outbox");
-      }
-      kept = {connection, session, std::string(statement.sql), std::move(prepared)};
-    }
+    const bool is_prepared = kept.connection == usable(connection) &&
+                             kept.session == mysql_thread_id(connection) &&
+                             kept.sql == statement.sql;
+    if (!is_prepared) prepare(connection, statement, kept);
     Parameters parameters(statement);
-    MYSQL_STMT* const prepared = kept.statement.get();
-    if (mysql_stmt_bind_param(prepared, parameters.binds.data()) != 0 ||
-        mysql_stmt_execute(prepared) != 0) {
-      fail(connection, prepared, "an INSERT of waybill failed");
+    bool done = execute(kept, parameters);
+    if (!done && is_prepared && is_forgotten(kept)) {
+      prepare(connection, statement, kept);
+      done = execute(kept, parameters);
     }
-    return inserted(prepared);
+    if (!done) fail(connection, kept.statement.get(), "an INSERT of waybill failed");
+    return inserted(kept.statement.get());
   }
 
   static std::vector<TextRow> select(MYSQL* connection, const Statement& statement) {
@@ -204,6 +201,30 @@ struct transaction_adapter<MYSQL*> {
     Prepared prepared(mysql_stmt_init(usable(connection)));
     if (!prepared) throw MariadbError(mysql_errno(connection), mysql_error(connection), "prepare");
     return prepared;
+  }
+
+  static void prepare(MYSQL* connection, const Statement& statement, Kept& kept) {
+    Prepared prepared = initialized(connection);
+    if (mysql_stmt_prepare(prepared.get(), statement.sql.data(), statement.sql.size()) != 0) {
+      fail(connection, prepared.get(), "cannot prepare the INSERT of the outbox");
+    }
+    kept = {connection, mysql_thread_id(connection), std::string(statement.sql),
+            std::move(prepared)};
+  }
+
+  static bool execute(const Kept& kept, Parameters& parameters) {
+    MYSQL_STMT* const prepared = kept.statement.get();
+    return mysql_stmt_bind_param(prepared, parameters.binds.data()) == 0 &&
+           mysql_stmt_execute(prepared) == 0;
+  }
+
+  // The server knows it no more, and has executed nothing: a reset of the session ends what was
+  // prepared, and after a restart a new session may have the old one's number.
+  static bool is_forgotten(const Kept& kept) {
+    constexpr unsigned kUnknownStatement = 1243, kNotPrepared = 2030;
+    const unsigned code = mysql_stmt_errno(kept.statement.get());
+    return code == kUnknownStatement || code == kNotPrepared ||
+           kept.statement->mysql != kept.connection;
   }
 
   // Prepared and executed in one round trip.

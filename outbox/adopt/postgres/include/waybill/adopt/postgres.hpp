@@ -70,11 +70,16 @@ struct transaction_adapter<PGconn*> {
                                              nullptr, text.values.data(), nullptr, nullptr, 0));
   }
 
+  // A statement that the server forgot (DISCARD ALL, as a pooler says it) dooms the transaction as
+  // any error does; the next one prepares it anew.
   static Inserted insert(PGconn* connection, const Statement& statement, Kept& kept) {
     const Text text(statement);
     prepare(connection, text.sql, kept);
-    return inserted(connection, PQexecPrepared(connection, kept.name.c_str(), text.size(),
-                                               text.values.data(), nullptr, nullptr, 0));
+    Result answer(PQexecPrepared(connection, kept.name.c_str(), text.size(), text.values.data(),
+                                 nullptr, nullptr, 0),
+                  &PQclear);
+    if (is_forgotten(answer.get())) kept = {};
+    return inserted(connection, answer.release());
   }
 
   // BEGIN and the INSERT in one round trip. When the INSERT fails, the transaction is open and
@@ -82,17 +87,13 @@ struct transaction_adapter<PGconn*> {
   static Inserted begin_and_insert(PGconn* connection, const Statement& statement, Kept& kept) {
     const Text text(statement);
     prepare(connection, text.sql, kept);
-    PQenterPipelineMode(connection);
-    const bool sent =
-        PQsendQueryParams(connection, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0) != 0 &&
-        PQsendQueryPrepared(connection, kept.name.c_str(), text.size(), text.values.data(), nullptr,
-                            nullptr, 0) != 0 &&
-        PQpipelineSync(connection) != 0;
-    const Result begun = next_result(connection);
-    Result answer = next_result(connection);
-    const Result synced(sent ? PQgetResult(connection) : nullptr, &PQclear);
-    PQexitPipelineMode(connection);
-    check(connection, begun.get(), "BEGIN");
+    Result answer = begin_and_execute(connection, text, kept);
+    if (is_forgotten(answer.get())) {
+      rollback(connection);
+      kept = {};
+      prepare(connection, text.sql, kept);
+      answer = begin_and_execute(connection, text, kept);
+    }
     return inserted(connection, answer.release());
   }
 
@@ -196,6 +197,27 @@ struct transaction_adapter<PGconn*> {
     const Result prepared(PQprepare(connection, name.c_str(), sql.c_str(), 0, nullptr), &PQclear);
     check(connection, prepared.get(), "cannot prepare an INSERT of waybill");
     kept = {connection, PQbackendPID(connection), sql, std::move(name)};
+  }
+
+  static bool is_forgotten(const PGresult* result) {
+    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state != nullptr && std::string_view(state) == "26000";
+  }
+
+  // The answer to the INSERT; throws when BEGIN was refused.
+  static Result begin_and_execute(PGconn* connection, const Text& text, const Kept& kept) {
+    PQenterPipelineMode(connection);
+    const bool sent =
+        PQsendQueryParams(connection, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0) != 0 &&
+        PQsendQueryPrepared(connection, kept.name.c_str(), text.size(), text.values.data(), nullptr,
+                            nullptr, 0) != 0 &&
+        PQpipelineSync(connection) != 0;
+    const Result begun = next_result(connection);
+    Result answer = next_result(connection);
+    const Result synced(sent ? PQgetResult(connection) : nullptr, &PQclear);
+    PQexitPipelineMode(connection);
+    check(connection, begun.get(), "BEGIN");
+    return answer;
   }
 
   // In pipeline mode: the result of one statement, behind which the protocol puts a NULL.
