@@ -24,6 +24,16 @@ std::string_view path_of(std::string_view target) {
   return target.substr(0, target.find('?'));
 }
 
+std::string in_words(std::chrono::seconds time) {
+  constexpr std::pair<std::int64_t, const char*> kUnits[] = {
+      {86'400, " days"}, {3600, " hours"}, {60, " minutes"}};
+  for (const auto& [seconds, unit] : kUnits) {
+    if (time.count() > seconds && time.count() % seconds == 0)
+      return std::to_string(time.count() / seconds) + unit;
+  }
+  return std::to_string(time.count()) + " seconds";
+}
+
 }  // namespace
 
 Endpoint::Endpoint(MessageStore& store, KeyRing keys, EndpointOptions options)
@@ -60,10 +70,11 @@ Reply Endpoint::handle(const Request& request, std::chrono::seconds age_max) {
   if (key == nullptr) {
     const std::lock_guard lock(mutex_);
     ++stats_.unauthorized;
-    return problem(
-        401, "Unauthorized",
-        "the request is not signed by a live key, or its timestamp is more than 5 minutes off",
-        {{"WWW-Authenticate", R"(Standard-Webhooks realm="confirmations")"}});
+    return problem(401, "Unauthorized",
+                   "the request is not signed by a live key, or its timestamp is older than " +
+                       in_words(age_max) + " or more than " + in_words(kTimestampTolerance) +
+                       " ahead",
+                   {{"WWW-Authenticate", R"(Standard-Webhooks realm="confirmations")"}});
   }
   return confirm(key->consumer, request.body);
 }

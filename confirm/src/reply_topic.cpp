@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kHeaderBytesMax = 4096;
 constexpr Millis kReceiveWait{1000};
+constexpr std::chrono::minutes kRemindAfter{10};  // of trouble that lasts
 
 Error malformed(std::string text) {
   return {Remedy::fix_call, std::move(text), "headers as lines, an empty line, the body"};
@@ -176,10 +177,10 @@ void ReplyReader::work(const std::stop_token& stop) {
     const Status received = subscriber_->receive(std::chrono::steady_clock::now() + kReceiveWait,
                                                  options_.batch_max, batch);
     if (!received) {
-      tell(received.error().remedy == Remedy::fix_call ? LogLevel::alarm : LogLevel::warning,
-           received.error().to_string());
+      tell_trouble(received.error());
       wait(stop);
     }
+    if (!batch.empty()) trouble_.clear();
     handle(batch, stop);
   }
 }
@@ -244,6 +245,14 @@ void ReplyReader::settle(std::span<const std::uint64_t> tokens, Settle how) {
 void ReplyReader::wait(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   condition_.wait_for(lock, stop, options_.retry_wait, [] { return false; });
+}
+
+void ReplyReader::tell_trouble(const Error& error) {
+  const Steady time = std::chrono::steady_clock::now();
+  if (trouble_ == error.text && time < told_at_ + kRemindAfter) return;
+  trouble_ = error.text;
+  told_at_ = time;
+  tell(error.remedy == Remedy::fix_call ? LogLevel::alarm : LogLevel::warning, error.to_string());
 }
 
 void ReplyReader::tell(LogLevel level, const std::string& text) const {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "shop.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/batch.hpp"
@@ -217,6 +219,43 @@ TEST_F(ReplyTopic, a_topic_that_is_not_there_leaves_the_confirmation_in_the_inbo
   EXPECT_EQ(reply.error().remedy, Remedy::fix_call);
   EXPECT_NE(reply.error().text.find("reply topic 'replies': destination_down"), std::string::npos)
       << reply.error().text;
+}
+
+// A topic that is not there, or not yet.
+class MissingTopic final : public Subscriber {
+ public:
+  explicit MissingTopic(std::atomic<int>& asked) : asked_(asked) {}
+  Status receive(Steady, std::size_t, std::vector<Delivery>&) override {
+    ++asked_;
+    return Error{Remedy::fix_call, "topic 'replies' does not exist", "create it"};
+  }
+  Status settle(std::span<const std::uint64_t>, Settle) override { return {}; }
+  void wake() noexcept override {}
+
+ private:
+  std::atomic<int>& asked_;
+};
+
+TEST_F(ReplyTopic, a_topic_that_stays_away_is_told_once) {
+  std::atomic<int> asked = 0;
+  std::atomic<int> told = 0;
+  ReplyReaderOptions options;
+  options.retry_wait = Millis(1);
+  options.log = [&](LogLevel level, std::string_view text) {
+    EXPECT_EQ(level, LogLevel::alarm);
+    EXPECT_NE(text.find("does not exist"), text.npos) << text;
+    ++told;
+  };
+  ReplyReader reader(
+      endpoint_,
+      [&]() -> Result<std::unique_ptr<Subscriber>> {
+        return std::unique_ptr<Subscriber>(std::make_unique<MissingTopic>(asked));
+      },
+      options);
+  ASSERT_TRUE(reader.start().ok());
+  EXPECT_TRUE(comes_true([&] { return asked >= 20; }));
+  reader.stop();
+  EXPECT_EQ(told, 1);
 }
 
 TEST_F(ReplyTopic, a_request_that_is_too_large_is_answered_as_http_would) {

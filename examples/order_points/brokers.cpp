@@ -44,10 +44,11 @@ waybill::Result<std::unique_ptr<waybill::Publisher>> open_publisher(const std::s
 
 waybill::Result<std::unique_ptr<waybill::Subscriber>> open_subscriber(const std::string& queue,
                                                                       const std::string& topic,
-                                                                      const std::string& group) {
+                                                                      const std::string& group,
+                                                                      const std::string& instance) {
   if (is_kafka(queue)) {
-    return waybill::kafka::open_subscriber(kafka_at(queue),
-                                           {.topic = topic, .group = group, .member = group});
+    return waybill::kafka::open_subscriber(
+        kafka_at(queue), {.topic = topic, .group = group, .member = group, .instance = instance});
   }
   // The topic is a queue, which has one group of readers.
   if (is_rabbitmq(queue)) {

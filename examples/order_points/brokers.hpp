@@ -17,8 +17,10 @@ inline constexpr const char* kQueueHelp =
 [[nodiscard]] waybill::Result<std::unique_ptr<waybill::Publisher>> open_publisher(
     const std::string& queue);
 
-// A member of `group`, which gets every message of `topic`.
+// A member of `group`, which gets every message of `topic`. Kafka: under an `instance` it has its
+// partitions back at once after a crash.
 [[nodiscard]] waybill::Result<std::unique_ptr<waybill::Subscriber>> open_subscriber(
-    const std::string& queue, const std::string& topic, const std::string& group);
+    const std::string& queue, const std::string& topic, const std::string& group,
+    const std::string& instance = {});
 
 }  // namespace order_points

@@ -1,7 +1,8 @@
 // The counter-example: an order service that publishes inside its transaction and believes what it
 // hears. It has the same API, and every flaw that the message table removes:
 //   - what was published stays published when the transaction rolls back or the process dies;
-//   - a publish whose answer did not come is taken for done, so that lost ones are missing;
+//   - whether a publish arrived whose answer did not come it can only guess: taken for done, lost
+//     ones are missing; taken for failed, those that arrived are of no order;
 //   - a repeated request publishes under a new id, so that the consumer cannot tell it is the same.
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -25,6 +26,7 @@ struct ServiceOptions {
   std::string db, queue, topic{kTopic}, port_file;
   std::uint16_t port = 0;
   std::uint32_t threads = 2;
+  bool roll_back_in_doubt = false;
   waybill::testing::FaultOptions faults;
 };
 
@@ -37,7 +39,9 @@ struct IgnoreOutcomes final : waybill::OutcomeSink {
 class NaiveShop {
  public:
   explicit NaiveShop(const ServiceOptions& options)
-      : database_(open_database<sqlite3*>(options.db, OpenAs::existing)), topic_(options.topic) {
+      : database_(open_database<sqlite3*>(options.db, OpenAs::existing)),
+        topic_(options.topic),
+        rolls_back_(options.roll_back_in_doubt) {
     auto publisher = open_publisher(options.queue);
     if (!publisher) throw std::runtime_error(publisher.error().to_string());
     publisher_ = waybill::testing::make_faulty(std::move(*publisher), options.faults);
@@ -47,8 +51,8 @@ class NaiveShop {
     run_sql(database_.get(), "BEGIN IMMEDIATE");
     try {
       create_order(database_.get(), place.order);
-      publish(place.order);
-      if (place.fail) throw CreditRefused{};
+      const bool answered = publish(place.order);
+      if (place.fail || (!answered && rolls_back_)) throw CreditRefused{};
       run_sql(database_.get(), "COMMIT");
       return Placed::committed;
     } catch (const OrderExists&) {
@@ -68,7 +72,8 @@ class NaiveShop {
   }
 
  private:
-  void publish(const Order& order) {
+  // Whether an answer came.
+  bool publish(const Order& order) {
     const waybill::Message message = order_placed(order);
     const std::string message_id =
         waybill::MessageId{message.biz_type, message.message_type, std::to_string(random_())}
@@ -85,10 +90,12 @@ class NaiveShop {
     publisher_->submit({&outgoing, 1});
     const auto until = steady_clock::now() + kPublishTimeout;
     while (!outcome.came && steady_clock::now() < until) publisher_->poll(until, outcome);
+    return outcome.came;
   }
 
   Database<sqlite3*> database_;
   const std::string topic_;
+  const bool rolls_back_;
   std::unique_ptr<waybill::Publisher> publisher_;
   std::mt19937_64 random_{std::random_device()()};
   std::uint64_t token_ = 0;
@@ -124,6 +131,8 @@ int main(int argc, char** argv) {
   app.add_option("--db", options.db, "order database; created if missing")->required();
   app.add_option("--queue", options.queue, order_points::kQueueHelp)->required();
   app.add_option("--topic", options.topic, "where the orders are told")->capture_default_str();
+  app.add_flag("--roll-back-in-doubt", options.roll_back_in_doubt,
+               "take a publish whose answer did not come for failed, not for done");
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");
   app.add_option("--fault-lose-ack", options.faults.lose_ack,

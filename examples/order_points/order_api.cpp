@@ -42,7 +42,8 @@ http::Response route(const OrderApi& api, const http::Request& request) {
   if (request.target == "/health" && request.method == "GET")
     return reply(200, R"({"status":"up"})");
   if (request.target == "/orders" || request.target == "/orders?rollback=1") {
-    if (request.method != "POST") return problem(405, "method not allowed", "use POST");
+    if (request.method != "POST")
+      return problem(405, "method not allowed", "use POST", {{"Allow", "POST"}});
     return place(api, request, request.target.back() == '1');
   }
   if (request.target.starts_with(kOrders) && request.method == "GET") {

@@ -96,8 +96,8 @@ inbox::HandlerResult on_order_placed(Handle& database, const waybill::Delivery& 
 // --- set-up --------------------------------------------------------------------------------------
 
 struct ServiceOptions {
-  std::string db, queue, topic{kTopic}, group = "points", confirm_url, confirm_topic, key_file,
-                                        port_file;
+  std::string db, queue, topic{kTopic}, group = "points", instance, confirm_url, confirm_topic,
+                                        key_file, port_file;
   std::uint16_t port = 0;
   bool create = false, no_inbox = false;
   std::vector<std::string> frozen;
@@ -169,7 +169,8 @@ void consume_without_inbox(std::stop_token stop, Handle database, waybill::Subsc
 template <class Handle>
 http::Response answer(const http::Request& request, Handle database, std::mutex& one_at_a_time) {
   constexpr std::string_view kPoints = "/points/";
-  if (request.method != "GET") return problem(405, "method not allowed", "use GET");
+  if (request.method != "GET")
+    return problem(405, "method not allowed", "use GET", {{"Allow", "GET"}});
   http::Response response;
   response.body = R"({"status":"up"})";
   if (request.target == "/health") return response;
@@ -195,7 +196,8 @@ int run(const ServiceOptions& options) {
   const Database<Handle> reader = open_database<Handle>(options.db, OpenAs::read_only);
   prepare_for_waybill(database.get());
   const auto inbox_store = require(open_inbox_store(store));
-  const auto subscriber = require(open_subscriber(options.queue, options.topic, options.group));
+  const auto subscriber =
+      require(open_subscriber(options.queue, options.topic, options.group, options.instance));
 
   std::unique_ptr<waybill::confirm::Sender> sender;
   const bool by_topic = !options.confirm_topic.empty();
@@ -261,6 +263,10 @@ int main(int argc, char** argv) {
   app.add_option("--topic", options.topic, "where the orders are told")->capture_default_str();
   app.add_flag("--create", options.create, "create the database and its tables if missing");
   app.add_option("--group", options.group, "consumer group in the queue")->capture_default_str();
+  app.add_option(
+      "--instance", options.instance,
+      "Kafka: a name of this process that stays over restarts; after a crash it reads on "
+      "at once");
   auto* key_file = app.add_option("--key-file", options.key_file, "line: key-id consumer secret");
   app.add_option("--confirm-url", options.confirm_url, "order service; empty = confirm nothing")
       ->needs(key_file);

@@ -166,10 +166,11 @@ TEST_P(BrokerFaultConformance,
   const auto publisher = broker_->open_publisher();
   const auto subscriber = broker_->open_subscriber("points", "a");
   Load before(destination_, 20, 200);
-  while (before.acked < before.size() / 2) before.step(*publisher);
+  Steady until = now() + kPatience;
+  while (before.acked < before.size() / 2 && now() < until) before.step(*publisher);
   broker_->break_down();
   broker_->come_back_empty();
-  Steady until = now() + kPatience;
+  until = now() + kPatience;
   if (features().forgets_destinations) {
     PublishResult result = PublishResult::acked;
     const auto other = broker_->open_publisher();

@@ -100,19 +100,21 @@ Settings producing(const Options& options) {
 }
 
 Settings consuming(const Options& options, const SubscriberOptions& subscriber) {
-  return {{"client.id", subscriber.member.empty() ? "waybill" : subscriber.member},
-          {"group.id", subscriber.group},
-          {"enable.auto.commit", "false"},
-          {"enable.auto.offset.store", "false"},
-          {"auto.offset.reset", "earliest"},
-          {"enable.partition.eof", "false"},
-          {"partition.assignment.strategy", "cooperative-sticky"},
-          {"session.timeout.ms", text_of(options.session_timeout)},
-          {"heartbeat.interval.ms", text_of(options.session_timeout / 4)},
-          {"max.poll.interval.ms", text_of(options.handling_max)},
-          {"socket.timeout.ms", "10000"},
-          // How soon new partitions, or a topic that did not exist, are seen.
-          {"topic.metadata.refresh.interval.ms", "5000"}};
+  Settings settings = {{"client.id", subscriber.member.empty() ? "waybill" : subscriber.member},
+                       {"group.id", subscriber.group},
+                       {"enable.auto.commit", "false"},
+                       {"enable.auto.offset.store", "false"},
+                       {"auto.offset.reset", "earliest"},
+                       {"enable.partition.eof", "false"},
+                       {"partition.assignment.strategy", "cooperative-sticky"},
+                       {"session.timeout.ms", text_of(options.session_timeout)},
+                       {"heartbeat.interval.ms", text_of(options.session_timeout / 4)},
+                       {"max.poll.interval.ms", text_of(options.handling_max)},
+                       {"socket.timeout.ms", "10000"},
+                       // How soon new partitions, or a topic that did not exist, are seen.
+                       {"topic.metadata.refresh.interval.ms", "5000"}};
+  if (!subscriber.instance.empty()) settings.emplace_back("group.instance.id", subscriber.instance);
+  return settings;
 }
 
 // The value stays out of the text: it may be a secret.

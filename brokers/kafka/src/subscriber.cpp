@@ -218,12 +218,15 @@ void KafkaSubscriber::forget(std::int32_t partition) {
 
 void KafkaSubscriber::handle_error(rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t error = rd_kafka_event_error(event);
-  const bool is_fatal = error == RD_KAFKA_RESP_ERR__FATAL;
+  // Of another process that took the instance, or of the client itself: it stands still for good.
+  const bool is_fatal =
+      error == RD_KAFKA_RESP_ERR__FATAL || error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
   if (!is_fatal && !is_destination_failure(error)) return;  // librdkafka tries again
   failure_ = Error{Remedy::fix_call,
                    "topic '" + subscriber_.topic + "', group '" + subscriber_.group +
                        "': " + rd_kafka_event_error_string(event),
-                   "create the topic, or grant access"};
+                   is_fatal ? "is its `instance` in use by another process? then name another"
+                            : "create the topic, or grant access"};
 }
 
 bool KafkaSubscriber::is_full(const Reading& reading, std::uint32_t share) const noexcept {
@@ -312,8 +315,9 @@ Result<std::unique_ptr<Subscriber>> open_subscriber(const Options& options,
                  "use 1 to 249 of A-Z a-z 0-9 . _ -"};
   }
   if (subscriber.group.empty() || subscriber.group.size() > kNameBytesMax ||
-      subscriber.member.size() > kNameBytesMax) {
-    return Error{Remedy::fix_call, "a subscriber needs a group", "name it, with 1 to 255 bytes"};
+      subscriber.member.size() > kNameBytesMax || subscriber.instance.size() > kNameBytesMax) {
+    return Error{Remedy::fix_call, "a subscriber needs a group, and names of at most 255 bytes",
+                 "name the group"};
   }
   auto client = make_consumer(options, subscriber);
   if (!client) return client.error();

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <string>
 
 #include "client.hpp"
 #include "failure.hpp"
@@ -12,6 +13,9 @@ namespace {
 
 constexpr std::size_t kErrorBytes = 512;
 constexpr Millis kLookAgain{200};
+// When nothing but errors came for so long, each address of a host was tried.
+constexpr Millis kErrorsEnough{2000};
+constexpr Millis kFirstLook{500};
 
 using NewTopic = Owned<rd_kafka_NewTopic_t, rd_kafka_NewTopic_destroy>;
 using AdminOptions = Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
@@ -42,9 +46,12 @@ class Admin {
       : options_(options),
         client_(std::move(client)),
         answers_(rd_kafka_queue_new(client_.get())),
-        until_(now() + options.admin_timeout) {}
+        begin_(now()),
+        until_(begin_ + options.admin_timeout) {}
 
   Status create(const Topology& topology) {
+    // Where nobody answers, this tells sooner.
+    if (auto reached = look(topology.topic); !reached) return reached.error();
     std::array<char, kErrorBytes> detail{};
     const int partitions = topology.partitions == 0 ? -1 : static_cast<int>(topology.partitions);
     const int replication = topology.replication == 0 ? -1 : static_cast<int>(topology.replication);
@@ -74,14 +81,9 @@ class Admin {
   }
 
   Status check(const Topology& topology) {
-    const Topic topic(rd_kafka_topic_new(client_.get(), topology.topic.c_str(), nullptr));
-    if (!topic) return unreachable();
-    const rd_kafka_metadata_t* raw = nullptr;
-    const rd_kafka_resp_err_t error =
-        rd_kafka_metadata(client_.get(), 0, topic.get(), &raw, left_until(until_));
-    const Metadata metadata(raw);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) return unreachable();
-    if (auto described = check(topology, metadata->topics[0]); !described) return described;
+    const auto metadata = look(topology.topic);
+    if (!metadata) return metadata.error();
+    if (auto described = check(topology, (*metadata)->topics[0]); !described) return described;
     return check_record_limit(topology.topic);
   }
 
@@ -166,28 +168,55 @@ class Admin {
     return how;
   }
 
-  // With what the connection says, if it said something.
-  Error unreachable() {
-    std::string detail;
-    Remedy remedy = Remedy::retry;
+  Result<Metadata> look(const std::string& name) {
+    const Topic topic(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
+    if (!topic) return unreachable();
+    const rd_kafka_metadata_t* found = nullptr;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    do {
+      error = rd_kafka_metadata(client_.get(), 0, topic.get(), &found, left_until(next_look()));
+    } while (error != RD_KAFKA_RESP_ERR_NO_ERROR && !is_in_vain());
+    Metadata metadata(found);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1) return unreachable();
+    return metadata;
+  }
+
+  // Ever longer, so that a slow broker is heard as well.
+  [[nodiscard]] Steady next_look() const {
+    return std::min(until_, now() + std::max<Steady::duration>(kFirstLook, now() - begin_));
+  }
+
+  // The credentials were refused, nothing but errors came for a while, or time is up.
+  bool is_in_vain() {
     const Queue main(rd_kafka_queue_get_main(client_.get()));
     while (const Event event = next_event(main.get(), Steady())) {
       const rd_kafka_resp_err_t error = rd_kafka_event_error(event.get());
       if (rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_ERROR ||
-          error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+          error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || is_refused_) {
         continue;
       }
-      detail = std::string(": ") + rd_kafka_event_error_string(event.get());
-      remedy = is_destination_failure(error) ? Remedy::fix_call : Remedy::retry;
+      trouble_ = rd_kafka_event_error_string(event.get());
+      is_refused_ = is_destination_failure(error);
     }
-    return {remedy, "no broker of '" + brokers_of(options_) + "' answers" + detail,
+    return is_refused_ || now() >= until_ || (!trouble_.empty() && now() >= begin_ + kErrorsEnough);
+  }
+
+  // With what the connection says, if it said something.
+  Error unreachable() {
+    static_cast<void>(is_in_vain());
+    return {is_refused_ ? Remedy::fix_call : Remedy::retry,
+            "no broker of '" + brokers_of(options_) + "' answers" +
+                (trouble_.empty() ? "" : ": " + trouble_),
             "check host, port, TLS and credentials"};
   }
 
   const Options& options_;
   Client client_;
   Queue answers_;
+  const Steady begin_;
   const Steady until_;
+  std::string trouble_;  // what a connection said last
+  bool is_refused_ = false;
   Remedy unknown_is_ = Remedy::fix_call;
 };
 

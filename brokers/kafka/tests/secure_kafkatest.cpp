@@ -118,9 +118,18 @@ TEST_F(SecureKafka, C4_a_refused_password_is_destination_down_and_told_to_a_cons
       (*subscriber)->receive(std::chrono::steady_clock::now() + seconds(10), 1, out);
   ASSERT_FALSE(received.ok());
   EXPECT_EQ(received.error().remedy, Remedy::fix_call);
-  const Status checked = kafka::check_topology(options, {topic_});
-  ASSERT_FALSE(checked.ok());
-  EXPECT_EQ(checked.error().remedy, Remedy::fix_call) << checked.error().to_string();
+}
+
+TEST_F(SecureKafka, a_refused_password_is_told_without_waiting_for_the_time_out) {
+  kafka::Options options = options_of("alice", "wrong-secret");
+  options.admin_timeout = seconds(60);
+  for (const auto ask : {&kafka::check_topology, &kafka::apply_topology}) {
+    const Steady asked = std::chrono::steady_clock::now();
+    const Status answer = ask(options, {topic_});
+    EXPECT_LT(std::chrono::steady_clock::now() - asked, options.admin_timeout / 2);
+    ASSERT_FALSE(answer.ok());
+    EXPECT_EQ(answer.error().remedy, Remedy::fix_call) << answer.error().to_string();
+  }
 }
 
 TEST_F(SecureKafka, C4_denied_access_is_destination_down_and_told_to_a_consumer) {

@@ -159,6 +159,45 @@ TEST(KafkaSubscriber, a_member_that_leaves_hands_over_at_once) {
   EXPECT_LT(now() - left, kafka.options.session_timeout);
 }
 
+TEST(KafkaSubscriber, a_crashed_member_is_back_at_once_under_its_instance) {
+  KafkaFixture kafka;
+  kafka.options.session_timeout = seconds(30);
+  const auto open = [&] {
+    auto opened = kafka::open_subscriber(
+        kafka.options, {kafka.topic, kafka.topic + "-points", "points", "points-1"});
+    EXPECT_TRUE(opened.ok());
+    return std::move(*opened);
+  };
+  publish_many(*kafka.open_publisher(), kafka.topic, 40, "a", 40);
+  auto victim = open();
+  const auto all = receive(*victim, 40);
+  ASSERT_EQ(all.size(), 40U);
+  const Steady crashed = now();
+  kafka.crash(std::move(victim));
+  const auto back = open();
+  EXPECT_EQ(receive(*back, 40, seconds(20)).size(), 40U);
+  EXPECT_LT(now() - crashed, kafka.options.session_timeout / 2);
+}
+
+TEST(KafkaSubscriber, an_instance_that_another_process_took_is_told) {
+  KafkaFixture kafka;
+  const kafka::SubscriberOptions same{kafka.topic, kafka.topic + "-points", "points", "points-1"};
+  auto older = kafka::open_subscriber(kafka.options, same);
+  ASSERT_TRUE(older.ok());
+  EXPECT_TRUE(receive(**older, 1, seconds(3)).empty());
+  auto newer = kafka::open_subscriber(kafka.options, same);
+  ASSERT_TRUE(newer.ok());
+  std::vector<Delivery> out;
+  Status told;
+  for (const Steady until = now() + seconds(20); told && now() < until;) {
+    EXPECT_TRUE(receive(**newer, 1, Millis(100)).empty());
+    told = (*older)->receive(now() + Millis(100), 1, out);
+  }
+  ASSERT_FALSE(told.ok());
+  EXPECT_EQ(told.error().remedy, Remedy::fix_call);
+  EXPECT_NE(told.error().hint.find("instance"), std::string::npos) << told.error().to_string();
+}
+
 TEST(KafkaSubscriber, destroying_it_without_a_broker_keeps_its_deadline) {
   kafka::Options options;
   options.brokers = "127.0.0.1:1";

@@ -15,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "lost_answer.hpp"
 #include "report.hpp"
 #include "stage.hpp"
 #include "waybill/testing/server.hpp"
@@ -39,6 +40,7 @@ struct DemoOptions {
   std::uint64_t seed = 0;
   std::string json;
   bool keep = false;
+  bool scenes_only = false;
   std::string programs;
   std::string waybill;
   std::string store = "sqlite";
@@ -126,6 +128,10 @@ class Progress {
   SteadyTime next_{};
 };
 
+void check_interrupted() {
+  if (g_interrupted) throw std::runtime_error("interrupted");
+}
+
 void play(Stage& stage, const DemoOptions& options) {
   Killer killer(options.seed);
   Progress progress(options.orders);
@@ -140,7 +146,7 @@ void play(Stage& stage, const DemoOptions& options) {
     stage.start_loads(kModes[i], until - placed, kOrdersPerSecond);
     placed = until;
     while (!stage.loads_done()) {
-      if (g_interrupted) throw std::runtime_error("interrupted");
+      check_interrupted();
       stage.tick();
       killer.tick(stage);
       progress.tell(stage, kModes[i]);
@@ -170,42 +176,55 @@ void replay(Stage& stage) {
   if (messages.dead > 0) stage.replay_dead();
 }
 
+std::vector<LostAnswer> play_scenes(const Setting& setting) {
+  if (setting.broker.empty()) {
+    std::printf(
+        "the embedded broker is a file: no network that could lose its answers one by one\n");
+    return {};
+  }
+  return play_lost_answers(setting, check_interrupted);
+}
+
 int run(const DemoOptions& options) {
   const Folder folder(options.keep);
-  std::printf("waybill demo: %u orders, seed %llu, in %s\n", options.orders,
-              static_cast<unsigned long long>(options.seed), folder.path().c_str());
-  std::printf(
-      "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
-      kLoseAck, kLosePublish, kLoseConfirmation);
+  std::printf("waybill demo: seed %llu, in %s\n", static_cast<unsigned long long>(options.seed),
+              folder.path().c_str());
   const auto store = start_server(options, options.store);
   const auto broker = start_server(options, options.broker);
+  Setting setting{options.programs, options.waybill, folder.path(), "", ""};
   StageOptions stage_options;
-  if (store) stage_options.server = store->url();
+  if (store) setting.server = store->url();
   if (broker) {
-    stage_options.broker = without_credentials(broker->url());
+    setting.broker = without_credentials(broker->url());
     stage_options.crash_broker = [&broker] {
       broker->kill();
       broker->start();
     };
   }
-  stage_options.programs = options.programs;
-  stage_options.waybill = options.waybill;
-  stage_options.folder = folder.path();
   stage_options.seed = options.seed;
-  Stage stage(stage_options);
+  Report report;
+  report.lost_answers = play_scenes(setting);
+  if (options.scenes_only) {
+    if (!options.json.empty()) write_json(report, options.json);
+    return is_clean(report.lost_answers) ? 0 : 1;
+  }
+  std::printf("\n%u orders at both shops, while services are killed with -9\n", options.orders);
+  std::printf(
+      "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
+      kLoseAck, kLosePublish, kLoseConfirmation);
+  Stage stage(setting, stage_options);
   stage.open();
   play(stage, options);
   std::printf("all orders answered; waiting until every message is finished or DEAD\n");
   std::fflush(stdout);
   replay(stage);
-  Report report;
   report.waybill = stage.audit("waybill", kAuditPatienceSeconds);
   report.naive = stage.audit("naive", kNaivePatienceSeconds);
   print_table(report);
   if (!options.json.empty()) write_json(report, options.json);
   const std::vector<std::string> surprises = stage.surprises();
   for (const std::string& surprise : surprises) std::printf("unexpected: %s\n", surprise.c_str());
-  const bool clean = is_clean(report.waybill) && surprises.empty();
+  const bool clean = is_clean(report.waybill) && is_clean(report.lost_answers) && surprises.empty();
   std::printf("%s\n", clean ? "waybill: every committed order has its points, once"
                             : "waybill: SOMETHING IS WRONG");
   if (!clean && !options.keep)
@@ -221,6 +240,8 @@ void describe(CLI::App& app, DemoOptions& options) {
   app.add_option("--seed", options.seed, "of orders, kills and losses; else a random one");
   app.add_option("--json", options.json, "file for the result");
   app.add_flag("--keep", options.keep, "keep files and logs");
+  app.add_flag("--scenes-only", options.scenes_only,
+               "end after the scenes of the lost answers, which --broker kafka|rabbitmq has");
   app.add_option("--store", options.store, "kind of waybill's databases")
       ->check(CLI::IsMember(kStores))
       ->capture_default_str();

@@ -8,6 +8,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -19,6 +22,7 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kSurprisesMax = 20;
 constexpr milliseconds kStopPatience{5000};
+constexpr std::chrono::seconds kStartPatience{20};
 
 // Runs in the child; only what is allowed between fork and exec.
 [[noreturn]] void become(char* const* arguments, const char* output, pid_t parent) {
@@ -79,6 +83,25 @@ std::string describe_status(int status) {
   return "ended with exit code " + std::to_string(WEXITSTATUS(status));
 }
 
+Ran run_program(const std::vector<std::string>& command, const std::string& output,
+                const std::function<void()>& meanwhile) {
+  std::filesystem::remove(output);
+  Process program(command, output);
+  while (!program.status()) {
+    meanwhile();
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  std::ostringstream text;
+  text << std::ifstream(output).rdbuf();
+  return {*program.status(), text.str()};
+}
+
+std::vector<std::string> join(std::vector<std::string> left,
+                              const std::vector<std::string>& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
 Service::Service(std::string name, std::string output,
                  std::function<std::vector<std::string>()> command)
     : name_(std::move(name)), output_(std::move(output)), command_(std::move(command)) {}
@@ -116,6 +139,18 @@ void Service::tick() {
     throw std::runtime_error("too often: " + surprises_.back());
   process_.reset();
   start_at_ = now + milliseconds(200);
+}
+
+std::string Service::wait_for_port(const std::string& port_file) {
+  const auto until = steady_clock::now() + kStartPatience;
+  std::string port;
+  while (!(std::ifstream(port_file) >> port)) {
+    tick();
+    if (!surprises_.empty()) throw std::runtime_error(surprises_.front());
+    if (steady_clock::now() >= until) throw std::runtime_error("the " + name_ + " does not start");
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return port;
 }
 
 }  // namespace demo

@@ -36,6 +36,18 @@ class Process {
 
 [[nodiscard]] std::string describe_status(int status);
 
+// What a program said, and waitpid's status of it.
+struct Ran {
+  int status = 0;
+  std::string output;
+};
+// Runs it to its end, with its output in the file `output`; `meanwhile` is called again and again.
+[[nodiscard]] Ran run_program(const std::vector<std::string>& command, const std::string& output,
+                              const std::function<void()>& meanwhile);
+
+[[nodiscard]] std::vector<std::string> join(std::vector<std::string> left,
+                                            const std::vector<std::string>& right);
+
 // A server that is started again whenever it ends.
 class Service {
  public:
@@ -50,6 +62,8 @@ class Service {
   void stop();
   // Starts it again when its time has come.
   void tick();
+  // What it writes into its port file when it is up; throws when it does not come up.
+  [[nodiscard]] std::string wait_for_port(const std::string& port_file);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] int kills() const noexcept { return kills_; }

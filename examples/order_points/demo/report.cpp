@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <fstream>
@@ -56,6 +57,22 @@ json::object for_machines(const json::object& audit) {
   return side;
 }
 
+json::array for_machines(const std::vector<LostAnswer>& outcomes) {
+  json::array items;
+  for (const LostAnswer& outcome : outcomes) {
+    items.push_back(json::object{{"failure", outcome.failure},
+                                 {"shop", outcome.shop},
+                                 {"told", outcome.told},
+                                 {"publishes", outcome.publishes},
+                                 {"message_ids", json::value_from(outcome.message_ids)},
+                                 {"states", json::value_from(outcome.states)},
+                                 {"orders", outcome.orders},
+                                 {"grants", outcome.grants},
+                                 {"as_expected", outcome.as_expected}});
+  }
+  return items;
+}
+
 }  // namespace
 
 void print_table(const Report& report) {
@@ -68,10 +85,16 @@ void print_table(const Report& report) {
 
 void write_json(const Report& report, const std::string& path) {
   std::ofstream file(path);
-  file << json::serialize(json::object{{"waybill", for_machines(parse(report.waybill))},
-                                       {"naive", for_machines(parse(report.naive))}})
-       << '\n';
+  json::object all{{"lost_answers", for_machines(report.lost_answers)}};
+  if (!report.waybill.empty()) all["waybill"] = for_machines(parse(report.waybill));
+  if (!report.naive.empty()) all["naive"] = for_machines(parse(report.naive));
+  file << json::serialize(all) << '\n';
   if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+bool is_clean(const std::vector<LostAnswer>& outcomes) {
+  return std::all_of(outcomes.begin(), outcomes.end(),
+                     [](const LostAnswer& outcome) { return outcome.as_expected; });
 }
 
 bool is_clean(const std::string& audit) {

@@ -20,30 +20,17 @@ using std::chrono::steady_clock;
 constexpr double kRollback = 0.08;
 constexpr double kRepeat = 0.08;
 constexpr double kBySql = 0.1;
-constexpr std::chrono::seconds kStartPatience{20};
 // As for the services in Victim: longer than it needs to come back, so that each kill shows a
 // recovery and not just an outage.
 // A broker on a server comes back slowly, and so do its consumers: a group waits for its dead
 // member.
 constexpr std::chrono::seconds kSparedWithBroker{20};
 
-std::string random_secret() {
-  std::random_device device;
-  std::ostringstream secret;
-  for (int i = 0; i < 8; ++i) secret << std::hex << (device() | 0x10000000U);
-  return secret.str();
-}
-
-std::vector<std::string> join(std::vector<std::string> left,
-                              const std::vector<std::string>& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
 }  // namespace
 
-Stage::Stage(StageOptions options)
-    : options_(std::move(options)),
+Stage::Stage(Setting setting, StageOptions options)
+    : setting_(std::move(setting)),
+      options_(std::move(options)),
       order_("order service", file("order_service.log"), [this] { return order_command(); }),
       relay_("relay", file("relay.log"), [this] { return relay_command("relay"); }),
       standby_("second relay", file("second_relay.log"),
@@ -54,36 +41,31 @@ Stage::Stage(StageOptions options)
                    [this] { return naive_command(); }),
       naive_points_("naive points service", file("naive_points_service.log"),
                     [this] { return points_command("naive", false); }) {
-  if (!options_.broker.empty()) {
+  if (!setting_.broker.empty()) {
     victims_.back().spared = kSparedWithBroker;
     victims_.push_back({{}, kSparedWithBroker, steady_clock::now() + kSparedWithBroker / 4});
   }
 }
 
 std::string Stage::file(const std::string& name) const {
-  return options_.folder / name;
+  return setting_.file(name);
+}
+
+std::string Stage::program(const std::string& name) const {
+  return setting_.program(name);
 }
 
 std::string Stage::database(const std::string& side, const std::string& name) const {
-  if (side == "naive" || options_.server.empty()) return file(side + "_" + name + ".db");
-  return options_.server.substr(0, options_.server.rfind('/') + 1) + name;
-}
-
-std::string Stage::store_url() const {
-  const std::string orders = database("waybill", "orders");
-  return options_.server.empty() ? "sqlite://" + orders : orders;
+  const std::string both = side + "_" + name;
+  return side == "naive" ? file(both + ".db") : setting_.database(both);
 }
 
 std::string Stage::queue(const std::string& side) const {
-  return options_.broker.empty() ? file(side + "_queue.db") : options_.broker;
+  return setting_.broker.empty() ? file(side + "_queue.db") : setting_.broker;
 }
 
 std::string Stage::topic(const std::string& side) const {
   return side == "waybill" ? "orders" : side + "_orders";
-}
-
-std::string Stage::program(const std::string& name) const {
-  return options_.programs / name;
 }
 
 // Each start draws its faults anew.
@@ -108,27 +90,14 @@ std::vector<std::string> Stage::naive_command() {
 
 // Two relays: one works, the other stands by.
 std::vector<std::string> Stage::relay_command(const std::string& name) {
-  const std::string url = (options_.broker.empty() ? "queue://" : "") + queue("waybill");
-  return {"/usr/bin/env",   "WAYBILL_RELAY_HOLDER=" + name,
-          options_.waybill, "relay",
-          "--store",        store_url(),
-          "--queue",        url};
+  const std::string url = (setting_.broker.empty() ? "queue://" : "") + queue("waybill");
+  return {"/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name,       setting_.waybill, "relay",
+          "--store",      setting_.store_url("waybill_orders"), "--queue",        url};
 }
 
 std::string Stage::waybill(const std::vector<std::string>& arguments) {
-  const std::string output = file("waybill_answer.json");
-  std::filesystem::remove(output);
-  const std::vector<std::string> store = {"--store", store_url(), "--json"};
-  Process program(join(join({options_.waybill}, arguments), store), output);
-  while (!program.status()) {
-    tick();
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  std::ostringstream text;
-  text << std::ifstream(output).rdbuf();
-  if (*program.status() != 0)
-    throw std::runtime_error("waybill " + arguments[0] + ": " + text.str());
-  return text.str();
+  return setting_.run_waybill(join(arguments, {"--store", setting_.store_url("waybill_orders")}),
+                              [this] { tick(); });
 }
 
 std::vector<std::string> Stage::points_command(const std::string& side, bool confirms) {
@@ -141,6 +110,8 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                                       topic(side),
                                       "--group",
                                       side + "_points",
+                                      "--instance",
+                                      "points-1",
                                       "--create",
                                       "--port",
                                       "0",
@@ -155,47 +126,25 @@ std::vector<std::string> Stage::points_command(const std::string& side, bool con
                std::to_string(options_.seed + ++starts_)});
 }
 
-std::string Stage::wait_for_port(Service& service, const std::string& name) {
-  const auto until = steady_clock::now() + kStartPatience;
-  std::string port;
-  while (!(std::ifstream(file(name)) >> port)) {
-    service.tick();
-    if (!service.surprises().empty()) throw std::runtime_error(service.surprises().front());
-    if (steady_clock::now() >= until)
-      throw std::runtime_error("the " + service.name() + " does not start");
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return port;
-}
-
 void Stage::open() {
-  if (!options_.server.empty()) {
-    order_points::with_kind_of(options_.server, [&](auto handle) {
-      using Handle = decltype(handle);
-      const auto server =
-          order_points::open_database<Handle>(options_.server, order_points::OpenAs::existing);
-      const std::string compared_as_bytes =
-          std::is_same_v<Handle, MYSQL*> ? " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin" : "";
-      for (const std::string name : {"orders", "points"})
-        order_points::run_sql(server.get(), "CREATE DATABASE " + name + compared_as_bytes);
-    });
-  }
-  std::ofstream(file("points.key")) << "k1 points " << random_secret() << '\n';
+  for (const std::string name : {"waybill_orders", "waybill_points"})
+    setting_.create_database(name);
+  std::ofstream(file("points.key")) << new_key();
   order_.start();
   naive_order_.start();
-  order_port_ = wait_for_port(order_, "order_service.port");
-  naive_port_ = wait_for_port(naive_order_, "naive_order_service.port");
-  if (!options_.broker.empty()) {
+  order_port_ = order_.wait_for_port(file("order_service.port"));
+  naive_port_ = naive_order_.wait_for_port(file("naive_order_service.port"));
+  if (!setting_.broker.empty()) {
     // Of the route that the order service wrote, and the naive one's, which has none.
-    waybill({"broker", "apply", "--queue", options_.broker});
-    waybill({"broker", "apply", topic("naive"), "--queue", options_.broker});
+    waybill({"broker", "apply", "--queue", setting_.broker});
+    waybill({"broker", "apply", topic("naive"), "--queue", setting_.broker});
   }
   relay_.start();
   standby_.start();
   points_.start();
   naive_points_.start();
-  static_cast<void>(wait_for_port(points_, "waybill_points_service.port"));
-  static_cast<void>(wait_for_port(naive_points_, "naive_points_service.port"));
+  static_cast<void>(points_.wait_for_port(file("waybill_points_service.port")));
+  static_cast<void>(naive_points_.wait_for_port(file("naive_points_service.port")));
 }
 
 void Stage::set_mode(const std::string& mode) {
@@ -310,20 +259,10 @@ std::vector<std::string> Stage::surprises() const {
 }
 
 std::string Stage::audit(const std::string& side, int wait_seconds) {
-  const std::string output = file(side + "_audit.json");
-  Process auditor({program("auditor"), "--orders", database(side, "orders"), "--points",
-                   database(side, "points"), "--told", file(side + "_told.tsv"), "--wait",
-                   std::to_string(wait_seconds), "--json"},
-                  output);
-  while (!auditor.status()) {
-    tick();
-    std::this_thread::sleep_for(milliseconds(20));
-  }
-  std::ostringstream text;
-  text << std::ifstream(output).rdbuf();
-  if (WEXITSTATUS(*auditor.status()) > 1)
-    throw std::runtime_error("the auditor cannot tell: " + text.str());
-  return text.str();
+  return setting_.audit(
+      database(side, "orders"), database(side, "points"),
+      {"--told", file(side + "_told.tsv"), "--wait", std::to_string(wait_seconds)},
+      [this] { tick(); });
 }
 
 }  // namespace demo

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -11,16 +10,11 @@
 #include <vector>
 
 #include "process.hpp"
+#include "setting.hpp"
 
 namespace demo {
 
 struct StageOptions {
-  std::filesystem::path programs;  // folder of order_service and the others
-  std::filesystem::path waybill;
-  std::filesystem::path folder;
-  std::string server;  // URL of a database beside which waybill's are made; empty: SQLite files
-  std::string
-      broker;  // kafka://… or amqp://… of both sides; empty: a file of the embedded queue for each
   // Ends the broker by kill -9 and starts it again; takes seconds, and any thread.
   std::function<void()> crash_broker;
   std::uint64_t seed = 1;
@@ -40,7 +34,7 @@ struct Messages {
 
 class Stage {
  public:
-  explicit Stage(StageOptions options);
+  Stage(Setting setting, StageOptions options);
 
   // Creates databases, keys and queues, and waits until every server answers.
   void open();
@@ -74,14 +68,11 @@ class Stage {
   [[nodiscard]] std::string file(const std::string& name) const;
   // Of "orders" or "points": a file, or a URL on the server. The naive side has files always.
   [[nodiscard]] std::string database(const std::string& side, const std::string& name) const;
-  // The order database as the waybill program names it.
-  [[nodiscard]] std::string store_url() const;
   // The broker as the services name it.
   [[nodiscard]] std::string queue(const std::string& side) const;
   [[nodiscard]] std::string topic(const std::string& side) const;
   [[nodiscard]] std::string program(const std::string& name) const;
   [[nodiscard]] std::vector<std::string> faults(std::uint64_t salt) const;
-  [[nodiscard]] std::string wait_for_port(Service& service, const std::string& name);
   std::vector<std::string> order_command();
   std::vector<std::string> naive_command();
   std::vector<std::string> relay_command(const std::string& name);
@@ -101,7 +92,8 @@ class Stage {
     std::unique_ptr<Process> process;
   };
 
-  StageOptions options_;
+  const Setting setting_;
+  const StageOptions options_;
   std::string mode_ = "sync";
   std::string order_port_ = "0", naive_port_ = "0";
   std::uint64_t starts_ = 0;

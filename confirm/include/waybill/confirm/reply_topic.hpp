@@ -97,6 +97,8 @@ class ReplyReader {
   [[nodiscard]] Fate handle(const Delivery& delivery, std::string& why);
   void settle(std::span<const std::uint64_t> tokens, Settle how);
   void wait(const std::stop_token& stop);
+  // Once, and again every ten minutes while it lasts.
+  void tell_trouble(const Error& error);
   void tell(LogLevel level, const std::string& text) const;
 
   Endpoint& endpoint_;
@@ -106,6 +108,8 @@ class ReplyReader {
   mutable std::mutex mutex_;  // guards the next two
   std::condition_variable_any condition_;
   ReplyReaderStats stats_;
+  std::string trouble_;  // of the topic; with the next one of the thread
+  Steady told_at_{};
   std::jthread thread_;
 };
 

@@ -25,6 +25,7 @@ struct Response {
 };
 
 // A response of RFC 9457 (application/problem+json). `detail` holds no secrets.
-[[nodiscard]] Response problem(int status, std::string_view title, std::string_view detail);
+[[nodiscard]] Response problem(int status, std::string_view title, std::string_view detail,
+                               Headers headers = {});
 
 }  // namespace waybill::http

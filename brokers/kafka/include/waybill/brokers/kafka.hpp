@@ -78,6 +78,11 @@ struct SubscriberOptions {
   std::string topic;
   std::string group;   // each group gets every message; its members share the partitions
   std::string member;  // for people: the client id; need not be unique
+  // A name that stays over restarts and is unique in the group (a "static member", KIP-345): who
+  // comes back under it within session_timeout, also after a crash, has its partitions back at
+  // once. The price: one that leaves for good hands them over after session_timeout only. Empty:
+  // none, which is the other way round.
+  std::string instance = {};
 };
 
 // A member of a consumer group. Partitions are shared by cooperative rebalancing: a newcomer takes
@@ -88,7 +93,8 @@ struct SubscriberOptions {
 // oldest message kept. A message without a CloudEvents id gets the id "kafka:topic:partition:
 // offset", which is no MessageId: a consumer parks it.
 // **Errors**: of receive(): `fix_call` for an unknown topic, denied access or refused credentials,
-// told once in a while as long as it lasts; a broken connection is retried. settle() never fails.
+// told once in a while as long as it lasts, and for an `instance` that another process took; a
+// broken connection is retried. settle() never fails.
 // A rebalance may hold receive() up for 2 s beyond its time, while it commits.
 // **Thread safety**: as Subscriber.
 [[nodiscard]] Result<std::unique_ptr<Subscriber>> open_subscriber(
