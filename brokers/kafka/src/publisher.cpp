@@ -50,10 +50,16 @@ PublisherTraits KafkaPublisher::traits() const {
 
 std::size_t KafkaPublisher::submit(std::span<const Outgoing> messages) {
   if (closed_ || fatal_ || !suspects_.empty()) return 0;
+  messages = messages.first(std::min(messages.size(), options_.window_max - in_flight()));
+  // Beforehand: librdkafka sends as soon as it has a message, and the sooner the others follow, the
+  // more of them share its requests.
+  std::vector<Headers> headers;
+  headers.reserve(messages.size());
+  for (const Outgoing& message : messages) headers.push_back(headers_of(message));
   std::size_t accepted = 0;
-  while (accepted < messages.size() && in_flight() < options_.window_max) {
-    const Index index = take_slot(messages[accepted]);
-    if (!hand_over(index)) {
+  for (const Outgoing& message : messages) {
+    const Index index = take_slot(message);
+    if (!hand_over(index, std::move(headers[accepted]))) {
       free_slot(index);
       break;
     }
@@ -126,7 +132,7 @@ void KafkaPublisher::free_slot(Index index) {
 }
 
 // False: librdkafka has no room, or has failed for good.
-bool KafkaPublisher::hand_over(Index index) {
+bool KafkaPublisher::hand_over(Index index, Headers headers) {
   const Outgoing& message = slots_[index].message;
   const auto refused = [&](PublishResult result, std::string reason) {
     refusals_.push_back({index, result, std::move(reason)});
@@ -138,7 +144,7 @@ bool KafkaPublisher::hand_over(Index index) {
   if (message.message_id.empty() || message.message_id.size() > kMessageIdBytesMax) {
     return refused(PublishResult::rejected, "the message id is empty or over 768 bytes");
   }
-  const rd_kafka_resp_err_t error = produce(message, index);
+  const rd_kafka_resp_err_t error = produce(message, index, std::move(headers));
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++handed_over_;
     return true;
@@ -148,10 +154,9 @@ bool KafkaPublisher::hand_over(Index index) {
                  reason_of(error));
 }
 
-rd_kafka_resp_err_t KafkaPublisher::produce(const Outgoing& message, Index index) {
+rd_kafka_resp_err_t KafkaPublisher::produce(const Outgoing& message, Index index, Headers headers) {
   rd_kafka_topic_t* const topic = topic_of(message.destination);
   if (topic == nullptr) return RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-  Headers headers = headers_of(message);
   std::array<rd_kafka_vu_t, 6> arguments;
   std::size_t size = 0;
   const auto add = [&](rd_kafka_vtype_t kind) -> rd_kafka_vu_t& {
@@ -247,7 +252,7 @@ void KafkaPublisher::go_on() {
   const Index index = suspects_.front();
   suspects_.pop_front();
   slots_[index].alone = true;
-  if (!hand_over(index)) suspects_.push_front(index);
+  if (!hand_over(index, headers_of(slots_[index].message))) suspects_.push_front(index);
 }
 
 void KafkaPublisher::handle(rd_kafka_event_t* event, OutcomeSink& sink) {

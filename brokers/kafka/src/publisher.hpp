@@ -49,8 +49,8 @@ class KafkaPublisher final : public Publisher {
   [[nodiscard]] std::size_t in_flight() const noexcept { return slots_.size() - free_.size(); }
   [[nodiscard]] Index take_slot(const Outgoing& message);
   void free_slot(Index index);
-  [[nodiscard]] bool hand_over(Index index);
-  [[nodiscard]] rd_kafka_resp_err_t produce(const Outgoing& message, Index index);
+  [[nodiscard]] bool hand_over(Index index, Headers headers);
+  [[nodiscard]] rd_kafka_resp_err_t produce(const Outgoing& message, Index index, Headers headers);
   [[nodiscard]] Headers headers_of(const Outgoing& message);
   [[nodiscard]] rd_kafka_topic_t* topic_of(std::string_view name);
   void give_refusals(OutcomeSink& sink);
