@@ -32,7 +32,8 @@ class InboxRow {
 };
 
 // The inbox rows of several messages as one statement, for PostgreSQL. It affects fewer rows than
-// there are messages when some are duplicates.
+// there are messages when some are duplicates. In the order of the ids, so that two consumers with
+// the same messages wait for each other instead of locking each other out.
 // **Ownership**: borrows consumer; copies of the deliveries what it needs. The ids must differ.
 // **Thread safety**: a value, but not movable.
 class InboxRows {

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <string_view>
+#include <variant>
+#include <vector>
 
 #include "waybill/message.hpp"
 #include "waybill/message_id.hpp"
@@ -41,6 +44,21 @@ TEST(InboxRow, a_duplicate_is_told_by_rows_or_on_mariadb_by_the_insert_id) {
   EXPECT_FALSE(InboxRow::is_new(Dialect::mariadb, {.rows = 0, .id = 0}));
   EXPECT_FALSE(InboxRow::is_new(Dialect::mariadb, {.rows = 1, .id = 0}));
   EXPECT_TRUE(InboxRow::is_new(Dialect::mariadb, {.rows = 2, .id = 1}));
+}
+
+TEST(InboxRows, come_in_the_order_of_their_ids_whatever_the_order_of_the_messages) {
+  std::vector<Delivery> batch(3);
+  batch[0].message_id = "order/order.placed/B";
+  batch[0].epoch = 2;
+  batch[1].message_id = "order/order.placed/a";
+  batch[2].message_id = "order/order.placed/A";
+  batch[2].epoch = 1;
+  const InboxRows rows("points", batch);
+  const auto text = [&](std::size_t place) {
+    return std::get<std::string_view>(rows.statement().values[place]);
+  };
+  EXPECT_EQ(text(1), R"({"order/order.placed/A","order/order.placed/B","order/order.placed/a"})");
+  EXPECT_EQ(text(2), R"({"1","2","0"})");
 }
 
 TEST(Storable, cuts_between_characters_and_masks_what_is_no_text) {
