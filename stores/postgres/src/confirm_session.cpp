@@ -1,3 +1,5 @@
+#include <unordered_map>
+
 #include "row_writer.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
@@ -31,14 +33,17 @@ class PostgresConfirmTables final : public store::ConfirmTables {
     parameters.add(Column<std::string_view>(biz_types));
     parameters.add(Column<std::string_view>(message_types));
     parameters.add(Column<std::string_view>(identifiers));
-    const std::vector<Call> calls = {connection_.call(sql::kFindLock, parameters),
-                                     connection_.call(sql::kFind, std::move(parameters))};
-    const Rows rows = std::move(connection_.database().write(calls).back());
+    const Rows rows = connection_.write(sql::kFind, std::move(parameters));
     std::vector<std::vector<store::ConfirmedRow>> found(ids.size());
+    std::vector<std::int64_t> delivered;
     for (std::size_t at = 0; at < rows.size(); ++at) {
-      found[static_cast<std::size_t>(rows.number(at, 0)) - 1].push_back(
-          {rows.number(at, 1), rows.text(at, 2), static_cast<std::uint32_t>(rows.number(at, 3))});
+      auto& of_id = found[static_cast<std::size_t>(rows.number(at, 0)) - 1];
+      const store::ConfirmedRow& row = of_id.emplace_back(
+          store::ConfirmedRow{.id = rows.number(at, 1), .state = rows.text(at, 2)});
+      const auto state = parse_message_state(row.state);
+      if (state && store::has_delivery(*state)) delivered.push_back(row.id);
     }
+    if (!delivered.empty()) read_epochs(delivered, found);
     return found;
   }
 
@@ -100,6 +105,21 @@ class PostgresConfirmTables final : public store::ConfirmTables {
   }
 
  private:
+  void read_epochs(std::span<const std::int64_t> ids,
+                   std::vector<std::vector<store::ConfirmedRow>>& found) {
+    const Rows rows = connection_.read(sql::kEpochs, std::move(Parameters().add(ids)));
+    std::unordered_map<std::int64_t, std::uint32_t> epochs;
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+      epochs[rows.number(at, 0)] = static_cast<std::uint32_t>(rows.number(at, 1));
+    }
+    for (auto& of_id : found) {
+      for (store::ConfirmedRow& row : of_id) {
+        const auto known = epochs.find(row.id);
+        if (known != epochs.end()) row.epoch = known->second;
+      }
+    }
+  }
+
   Connection& connection_;
 };
 
