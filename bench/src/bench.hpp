@@ -41,17 +41,21 @@ struct Benchmark {
 struct Cost {
   double rate = 0;          // a second
   double cpu_per_1000 = 0;  // CPU seconds for 1000, of this process and of the server
+  double peak_mib = 0;      // the largest resident memory of this process
 };
 
 // Runs `work`, which does `count` things; `server` is a process whose CPU time counts too, or 0.
 [[nodiscard]] Cost cost_of(double count, pid_t server, const std::function<void()>& work);
 
-// As compare(), with a second entry `name`.cpu for the CPU seconds of a thousand: on a busy machine
-// they tell more than the rate.
+// As compare(), with an entry `name`.cpu for the CPU seconds of a thousand, which tell more than
+// the rate on a busy machine, and `name`.memory for the peak memory of this process.
 [[nodiscard]] std::vector<Measurement> compare_costs(const std::string& name, std::string unit,
                                                      const std::string& against, int rounds,
                                                      const std::function<Cost()>& ours,
                                                      const std::function<Cost()>& yardstick);
+
+// The names of the entries that compare_costs() measures.
+[[nodiscard]] std::vector<std::string> cost_entries(const std::string& name);
 
 // Runs work(0) … work(threads - 1) at once, and rethrows what one of them threw.
 void in_parallel(std::size_t threads, const std::function<void(std::size_t)>& work);

@@ -1,5 +1,6 @@
 // *.commit_to_points: from an order to its points, through the real programs, open loop.
 #include <boost/json.hpp>
+#include <chrono>
 #include <fstream>
 #include <functional>
 #include <stdexcept>
@@ -20,13 +21,16 @@ namespace {
 
 constexpr int kRounds = 3;
 constexpr int kEmbeddedRate = 100;
-constexpr int kSeconds = 4;         // of load on servers
-constexpr double kLimitP50 = 20;    // ms, embedded
-constexpr double kLimitP99 = 5000;  // ms
+constexpr int kSeconds = 4;          // of load on servers
+constexpr double kLimitP50 = 20;     // ms, embedded
+constexpr double kLimitP99 = 5000;   // ms
+const std::string kCustomers = "8";  // at once; the order service has a thread for each
 
-struct Latency {
+struct Outcome {
   double p50;
   double p99;
+  double placed_per_second;
+  std::string memory;  // peaks of the programs
 };
 
 // Where the services keep and send what they have.
@@ -41,8 +45,8 @@ struct Place {
 
 // Order service, relay and points service as processes of their own; the relay's doorbell is rung
 // by the order service.
-Latency measure(const Scratch& scratch, const Place& place, const std::string& dispatch,
-                const std::string& orders, const std::string& rate) {
+Outcome measure(const Scratch& scratch, const Place& place, const std::string& dispatch, int orders,
+                int rate) {
   const auto file = [&](const char* name) { return scratch.file(name); };
   std::ofstream(file("points.key")) << "k1 points a-secret-of-the-benchmark\n";
   const std::string doorbell = scratch.name();
@@ -50,7 +54,7 @@ Latency measure(const Scratch& scratch, const Place& place, const std::string& d
   demo::Process order_service(
       {ORDER_SERVICE, "--db", place.orders, "--queue", place.queue, "--topic", place.topic,
        "--create", "--dispatch", dispatch, "--doorbell", doorbell, "--key-file", file("points.key"),
-       "--port-file", file("order.port")},
+       "--threads", kCustomers, "--port-file", file("order.port")},
       file("order.log"));
   const std::string url = "http://127.0.0.1:" + wait_for_port(file("order.port"));
   demo::Process relay({"/usr/bin/env", "WAYBILL_RELAY_DOORBELL=" + doorbell, WAYBILL, "relay",
@@ -63,23 +67,29 @@ Latency measure(const Scratch& scratch, const Place& place, const std::string& d
       file("points.log"));
   static_cast<void>(wait_for_port(file("points.port")));
 
-  const auto place_orders = [&](const std::string& count, const std::string& prefix) {
-    run_to_end({LOAD, "--url", url, "--orders", count, "--prefix", prefix, "--rate", rate,
-                "--connections", "8"},
+  const auto place_orders = [&](int count, const std::string& prefix) {
+    const auto started = std::chrono::steady_clock::now();
+    run_to_end({LOAD, "--url", url, "--orders", std::to_string(count), "--prefix", prefix, "--rate",
+                std::to_string(rate), "--connections", kCustomers},
                file("load.log"));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
     std::ofstream(file("audit.json"), std::ios::trunc);
     run_to_end(
         {AUDITOR, "--orders", place.orders, "--points", place.points, "--wait", "30", "--json"},
         file("audit.json"));
+    return count / took.count();
   };
   // A consumer takes its time to join its group; so few do not show at p99.
-  place_orders("2", "first-");
-  place_orders(orders, "order-");
+  place_orders(2, "first-");
+  const double placed = place_orders(orders, "order-");
   const auto audit = boost::json::parse(read_file(file("audit.json")));
-  return {audit.at("p50_ms").to_number<double>(), audit.at("p99_ms").to_number<double>()};
+  const auto peak = [](const demo::Process& of) { return figure(peak_memory(of.pid())); };
+  return {audit.at("p50_ms").to_number<double>(), audit.at("p99_ms").to_number<double>(), placed,
+          "order service " + peak(order_service) + ", relay " + peak(relay) + ", points service " +
+              peak(points_service) + " MiB"};
 }
 
-Latency measure_embedded(const std::string& dispatch) {
+Outcome measure_embedded(const std::string& dispatch) {
   const Scratch scratch;
   const Place place{scratch.file("orders.db"),
                     scratch.file("points.db"),
@@ -87,7 +97,7 @@ Latency measure_embedded(const std::string& dispatch) {
                     "orders",
                     "sqlite://" + scratch.file("orders.db"),
                     "queue://" + scratch.file("queue.db")};
-  return measure(scratch, place, dispatch, "600", std::to_string(kEmbeddedRate));
+  return measure(scratch, place, dispatch, 6 * kEmbeddedRate, kEmbeddedRate);
 }
 
 Benchmark embedded_to_points(const std::string& dispatch) {
@@ -96,9 +106,9 @@ Benchmark embedded_to_points(const std::string& dispatch) {
             std::vector<double> p50;
             std::vector<double> p99;
             for (int round = 0; round < kRounds; ++round) {
-              const Latency latency = measure_embedded(dispatch);
-              p50.push_back(latency.p50);
-              p99.push_back(latency.p99);
+              const Outcome outcome = measure_embedded(dispatch);
+              p50.push_back(outcome.p50);
+              p99.push_back(outcome.p99);
             }
             const std::string rate = std::to_string(kEmbeddedRate) + " orders a second";
             return std::vector{within(name + ".p50", "ms", rate, kLimitP50, std::move(p50)),
@@ -137,11 +147,11 @@ std::vector<Measurement> on_servers(const std::string& name, const std::string& 
   const std::size_t host = queue.find('@');
   const std::string relay_queue = host == queue.npos ? queue : "amqp://" + queue.substr(host + 1);
   const Place place{orders.url(), points.url(), queue, topic, orders.url(), relay_queue};
-  const Latency latency =
-      measure(scratch, place, dispatch, std::to_string(rate * kSeconds), std::to_string(rate));
-  const std::string load = std::to_string(rate) + " orders a second";
-  return {within(name + ".p50", "ms", load, kLimitP99, {latency.p50}),
-          within(name + ".p99", "ms", load, kLimitP99, {latency.p99})};
+  const Outcome outcome = measure(scratch, place, dispatch, rate * kSeconds, rate);
+  const std::string load = std::to_string(rate) + " orders a second, " +
+                           figure(outcome.placed_per_second) + " placed; " + outcome.memory;
+  return {within(name + ".p50", "ms", load, kLimitP99, {outcome.p50}),
+          within(name + ".p99", "ms", load, kLimitP99, {outcome.p99})};
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int kMessages = 4000;  // a round
+// A round: long beside the time of its last confirmations, when nothing else goes on.
+constexpr int kMessages = 20'000;
+constexpr int kSingles = 8'000;
 constexpr int kRounds = 5;
 constexpr std::size_t kBatch = 100;
 constexpr int kConfirmations = 20'000;
@@ -154,10 +156,15 @@ void wait_until(const std::function<bool()>& done, const char* what) {
 
 enum class Batching { one_by_one, together };
 
+int messages_of(Batching batching) {
+  return batching == Batching::together ? kMessages : kSingles;
+}
+
 // Until the last message is consumed and its confirmation answered.
 Cost consume(const OrderService& orders, Points& points, InboxStore& store, int first,
              Batching batching) {
-  Prepared subscriber(first, kMessages);
+  const int messages = messages_of(batching);
+  Prepared subscriber(first, messages);
   confirm::Sender sender(store, orders.post(), {.consumer = "points", .key = key()});
   if (const Status started = sender.start(); !started) {
     throw std::runtime_error(started.error().to_string());
@@ -173,19 +180,20 @@ Cost consume(const OrderService& orders, Points& points, InboxStore& store, int 
                                       points.add(delivery);
                                       return inbox::HandlerResult::done();
                                     });
-  return cost_of(kMessages, server_process("postgres"), [&] {
+  return cost_of(messages, server_process("postgres"), [&] {
     while (must(consumer.run_once({}, Millis(0))) > 0) {
     }
-    wait_until([&] { return sender.stats().confirmed >= kMessages; },
+    wait_until([&] { return sender.stats().confirmed >= static_cast<std::uint64_t>(messages); },
                "the confirmations do not arrive");
   });
 }
 
 // The same handler in transactions of its own, without inbox and confirmation.
 Cost consume_bare(Points& points, int first, Batching batching) {
-  Prepared subscriber(first, kMessages);
+  const int messages = messages_of(batching);
+  Prepared subscriber(first, messages);
   const std::size_t at_once = batching == Batching::together ? kBatch : 1;
-  return cost_of(kMessages, server_process("postgres"), [&] {
+  return cost_of(messages, server_process("postgres"), [&] {
     std::vector<Delivery> batch;
     while (subscriber.receive({}, at_once, batch) && !batch.empty()) {
       points.client().run("BEGIN");
@@ -197,23 +205,24 @@ Cost consume_bare(Points& points, int first, Batching batching) {
 }
 
 Benchmark rate(const std::string& name, std::string against, Batching batching) {
-  return {{name, name + ".cpu"}, [=] {
+  return {cost_entries(name), [=] {
             const OrderService orders;
             const PostgresShop shop;
             Points points(shop.url());
             const auto store =
                 must(postgres::open_inbox_store({.url = shop.url(), .answer_timeout = kPatience}));
-            orders.add_sent(1, kRounds * kMessages);
+            const int messages = messages_of(batching);
+            orders.add_sent(1, kRounds * messages);
             int first = 1;
             const auto measured = compare_costs(
                 name, "msg/s", against, kRounds,
                 [&] {
                   const Cost cost = consume(orders, points, *store, first, batching);
-                  first += kMessages;
+                  first += messages;
                   return cost;
                 },
                 [&] { return consume_bare(points, first, batching); });
-            if (orders.confirmed() != kRounds * kMessages) {
+            if (orders.confirmed() != kRounds * messages) {
               throw std::runtime_error("not everything that was consumed is confirmed");
             }
             return measured;

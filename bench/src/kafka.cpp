@@ -103,7 +103,7 @@ class BareProducer {
   bool failed_ = false;
 };
 
-std::vector<Measurement> publish(const std::string& name, int messages, int window) {
+std::unique_ptr<Publisher> open_publisher() {
   kafka::Options options;
   options.brokers = server_url("kafka");
   if (const auto applied = kafka::apply_topology(options, {kTopic, kPartitions, 1}); !applied) {
@@ -111,8 +111,13 @@ std::vector<Measurement> publish(const std::string& name, int messages, int wind
   }
   auto opened = kafka::open_publisher(options);
   if (!opened) throw std::runtime_error(opened.error().to_string());
-  const std::unique_ptr<Publisher> ours = std::move(*opened);
-  BareProducer bare(options.brokers.substr(options.brokers.rfind('/') + 1));
+  return std::move(*opened);
+}
+
+std::vector<Measurement> publish(const std::string& name, int messages, int window) {
+  const std::unique_ptr<Publisher> ours = open_publisher();
+  const std::string url = server_url("kafka");
+  BareProducer bare(url.substr(url.rfind('/') + 1));
   // A broker that was just started is compiling itself.
   static bool is_warm = false;
   if (!std::exchange(is_warm, true)) bare.publish(kPublishWarmUp, 1000);
@@ -127,13 +132,14 @@ std::vector<Measurement> publish(const std::string& name, int messages, int wind
 }
 
 Benchmark entry(const std::string& name, int messages, int window) {
-  return {{name, name + ".cpu"}, [=] { return publish(name, messages, window); }};
+  return {cost_entries(name), [=] { return publish(name, messages, window); }};
 }
 
 }  // namespace
 
 std::vector<Benchmark> kafka_benchmarks() {
-  return {entry("kafka.publish", kMessages, 1000), entry("kafka.publish.single", kSingles, 1)};
+  return {entry("kafka.publish", kMessages, 1000), entry("kafka.publish.single", kSingles, 1),
+          publisher_memory_entry("kafka.publish.window_memory", kTopic, open_publisher)};
 }
 
 }  // namespace waybill::bench

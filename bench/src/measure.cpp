@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "bench.hpp"
+#include "programs.hpp"
 #include "servers.hpp"
 
 namespace waybill::bench {
@@ -100,36 +102,43 @@ std::int64_t kept_rows() {
 }
 
 Cost cost_of(double count, pid_t server, const std::function<void()>& work) {
+  forget_peak_memory();
   const double cpu_before = cpu_seconds(server);
   const auto started = std::chrono::steady_clock::now();
   work();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-  return {count / took.count(), (cpu_seconds(server) - cpu_before) * 1000 / count};
+  return {count / took.count(), (cpu_seconds(server) - cpu_before) * 1000 / count,
+          peak_memory(getpid())};
+}
+
+std::vector<std::string> cost_entries(const std::string& name) {
+  return {name, name + ".cpu", name + ".memory"};
 }
 
 std::vector<Measurement> compare_costs(const std::string& name, std::string unit,
                                        const std::string& against, int rounds,
                                        const std::function<Cost()>& ours,
                                        const std::function<Cost()>& yardstick) {
-  std::vector<double> our_cpu;
-  std::vector<double> their_cpu;
+  std::vector<Cost> our_costs;
+  std::vector<Cost> their_costs;
   Measurement rate = compare(
-      name, std::move(unit), against, rounds,
-      [&] {
-        const Cost cost = ours();
-        our_cpu.push_back(cost.cpu_per_1000);
-        return cost.rate;
-      },
-      [&] {
-        const Cost cost = yardstick();
-        their_cpu.push_back(cost.cpu_per_1000);
-        return cost.rate;
-      });
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < our_cpu.size(); ++i) ratios.push_back(our_cpu[i] / their_cpu[i]);
-  Measurement cpu = summary(name + ".cpu", "s/1000", "lower", our_cpu, ratios);
-  cpu.against = fmt::format("{}: {} {}", against, figure(median_of(their_cpu)), cpu.unit);
-  return {std::move(rate), std::move(cpu)};
+      name, std::move(unit), against, rounds, [&] { return our_costs.emplace_back(ours()).rate; },
+      [&] { return their_costs.emplace_back(yardstick()).rate; });
+  const auto compare_field = [&](const char* entry, const char* field_unit, double Cost::*field) {
+    std::vector<double> our_values;
+    std::vector<double> their_values;
+    std::vector<double> ratios;
+    for (std::size_t i = 0; i < our_costs.size(); ++i) {
+      our_values.push_back(our_costs[i].*field);
+      their_values.push_back(their_costs[i].*field);
+      ratios.push_back(our_values[i] / their_values[i]);
+    }
+    Measurement m = summary(name + entry, field_unit, "lower", our_values, ratios);
+    m.against = fmt::format("{}: {} {}", against, figure(median_of(their_values)), m.unit);
+    return m;
+  };
+  return {std::move(rate), compare_field(".cpu", "s/1000", &Cost::cpu_per_1000),
+          compare_field(".memory", "MiB", &Cost::peak_mib)};
 }
 
 void in_parallel(std::size_t threads, const std::function<void(std::size_t)>& work) {

@@ -1,6 +1,7 @@
 #include "programs.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,16 +39,6 @@ pid_t start(const Command& command, const std::string& output) {
   return pid;
 }
 
-// Not ru_maxrss: that counts what this process had when it started the other.
-double resident_peak(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
-
 }  // namespace
 
 void run_to_end(const Command& command, const std::string& output) {
@@ -60,12 +51,27 @@ double peak_memory(const Command& command, const std::string& output) {
   double peak = 0;
   int status = 0;
   while (waitpid(pid, &status, WNOHANG) == 0) {
-    peak = std::max(peak, resident_peak(pid));
+    peak = std::max(peak, peak_memory(pid));
     if (steady_clock::now() > until) kill(pid, SIGKILL);
     std::this_thread::sleep_for(kLook);
   }
   if (status != 0) throw std::runtime_error(command[0] + " failed: " + read_file(output));
   return peak;
+}
+
+// Not ru_maxrss: that counts what this process had when it started the other.
+double peak_memory(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+void forget_peak_memory() {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 std::string wait_for_port(const std::string& file) {

@@ -1,6 +1,8 @@
 // The real programs that some benchmarks run and watch.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -14,6 +16,13 @@ void run_to_end(const Command& command, const std::string& output);
 
 // The same; answers the largest resident memory that it had, in MiB.
 [[nodiscard]] double peak_memory(const Command& command, const std::string& output);
+
+// The largest resident memory that a running process has had, in MiB; of this process since
+// forget_peak_memory().
+[[nodiscard]] double peak_memory(pid_t pid);
+
+// Gives back what malloc keeps, and counts this process's peak anew.
+void forget_peak_memory();
 
 // What a service writes into its port file once it listens; throws after 20 seconds.
 [[nodiscard]] std::string wait_for_port(const std::string& file);

@@ -1,12 +1,21 @@
 #include "publish.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <stdexcept>
+
+#include "programs.hpp"
 
 namespace waybill::bench {
 namespace {
 
 constexpr DatabaseTime kSent{std::chrono::microseconds(1'769'903'999'000'001)};  // as kSentAt says
+
+// Of publisher_memory_entry.
+constexpr int kWindow = 1000;
+constexpr int kWindows = 8;
+constexpr std::size_t kLargeBytes = std::size_t{48} << 10;
 
 struct Count final : OutcomeSink {
   void on_outcome(const PublishOutcome& outcome) override {
@@ -31,8 +40,8 @@ const std::string& message_id(int number) {
   return ids.at(static_cast<std::size_t>(number));
 }
 
-void publish_by_port(Publisher& publisher, const std::string& destination, int messages,
-                     int window) {
+void publish_by_port(Publisher& publisher, const std::string& destination, int messages, int window,
+                     std::string_view body) {
   Count sink;
   std::vector<Outgoing> batch;
   for (int next = 0; sink.answered < messages;) {
@@ -43,13 +52,29 @@ void publish_by_port(Publisher& publisher, const std::string& destination, int m
       message.destination = destination;
       message.message_id = message_id(next);
       message.message_type = kMessageType;
-      message.body = kPublishBody;
+      message.body = body;
       message.sent_at = kSent;
       batch.push_back(message);
     }
     if (publisher.submit(batch) != batch.size()) throw std::runtime_error("no room in the window");
     publisher.poll(std::chrono::steady_clock::now() + std::chrono::seconds(10), sink);
   }
+}
+
+Benchmark publisher_memory_entry(const std::string& name, const std::string& destination,
+                                 const std::function<std::unique_ptr<Publisher>()>& open) {
+  const auto run = [=]() -> std::vector<Measurement> {
+    const std::unique_ptr<Publisher> publisher = open();
+    const std::string body(kLargeBytes, 'x');
+    publish_by_port(*publisher, destination, kWindow, kWindow);
+    forget_peak_memory();
+    const double before = peak_memory(getpid());
+    publish_by_port(*publisher, destination, kWindows * kWindow, kWindow, body);
+    return {within(name, "MiB", "a window of 1000 messages of 48 KiB; 8000 are published",
+                   static_cast<double>(kLargeBytes * kWindow) / (1 << 20),
+                   {peak_memory(getpid()) - before})};
+  };
+  return {{name}, run};
 }
 
 }  // namespace waybill::bench

@@ -1,7 +1,8 @@
 // What the benchmarks of the brokers' publishers share: the messages, and who drives the port.
 #pragma once
 
-#include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,13 @@ inline const std::string kPublishBody(256, 'x');
 [[nodiscard]] const std::string& message_id(int number);
 
 // Publishes so many messages to the destination and waits for all acknowledgements.
-void publish_by_port(Publisher& publisher, const std::string& destination, int messages,
-                     int window);
+void publish_by_port(Publisher& publisher, const std::string& destination, int messages, int window,
+                     std::string_view body = kPublishBody);
+
+// The benchmark `name`: how far large messages, one full window of them after the other, let this
+// process grow, against the size of a window.
+[[nodiscard]] Benchmark publisher_memory_entry(
+    const std::string& name, const std::string& destination,
+    const std::function<std::unique_ptr<Publisher>()>& open);
 
 }  // namespace waybill::bench

@@ -131,7 +131,7 @@ class BareSender {
   std::set<std::uint64_t> early_;
 };
 
-std::vector<Measurement> publish(const std::string& name, int messages, int window) {
+std::unique_ptr<Publisher> open_publisher() {
   rabbitmq::Options options;
   options.url = server_url("rabbitmq");
   rabbitmq::Topology topology;
@@ -141,8 +141,12 @@ std::vector<Measurement> publish(const std::string& name, int messages, int wind
   }
   auto opened = rabbitmq::open_publisher(options);
   if (!opened) throw std::runtime_error(opened.error().to_string());
-  const std::unique_ptr<Publisher> ours = std::move(*opened);
-  BareSender bare(options.url);
+  return std::move(*opened);
+}
+
+std::vector<Measurement> publish(const std::string& name, int messages, int window) {
+  const std::unique_ptr<Publisher> ours = open_publisher();
+  BareSender bare(server_url("rabbitmq"));
   publish_by_port(*ours, kQueue, messages, window);
   bare.publish(messages, window);
   return compare_costs(
@@ -154,14 +158,14 @@ std::vector<Measurement> publish(const std::string& name, int messages, int wind
 }
 
 Benchmark entry(const std::string& name, int messages, int window) {
-  return {{name, name + ".cpu"}, [=] { return publish(name, messages, window); }};
+  return {cost_entries(name), [=] { return publish(name, messages, window); }};
 }
 
 }  // namespace
 
 std::vector<Benchmark> rabbitmq_benchmarks() {
-  return {entry("rabbitmq.publish", kMessages, 1000),
-          entry("rabbitmq.publish.single", kSingles, 1)};
+  return {entry("rabbitmq.publish", kMessages, 1000), entry("rabbitmq.publish.single", kSingles, 1),
+          publisher_memory_entry("rabbitmq.publish.window_memory", kQueue, open_publisher)};
 }
 
 }  // namespace waybill::bench

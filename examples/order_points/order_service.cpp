@@ -217,6 +217,9 @@ int main(int argc, char** argv) {
   app.add_option("--doorbell", options.doorbell, "rung after a commit, for a relay elsewhere");
   app.add_option("--port", options.port, "0 = a free one")->capture_default_str();
   app.add_option("--port-file", options.port_file, "file to write the port into");
+  app.add_option("--threads", options.threads, "requests served at once, each by a connection")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   app.add_option("--fault-lose-ack", options.faults.lose_ack,
                  "fraction of publishes whose answer is lost");
   app.add_option("--fault-lose-publish", options.faults.lose_publish,

@@ -23,6 +23,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   // Nothing while it runs, then waitpid's status.
   [[nodiscard]] std::optional<int> status();
   void signal(int number);
