@@ -24,7 +24,7 @@ void publish_by_port(Publisher& publisher, const std::string& destination, int m
                      std::string_view body = kPublishBody);
 
 // The benchmark `name`: how far large messages, one full window of them after the other, let this
-// process grow, against the size of a window.
+// process grow, against the size of a window and a little beside it.
 [[nodiscard]] Benchmark publisher_memory_entry(
     const std::string& name, const std::string& destination,
     const std::function<std::unique_ptr<Publisher>()>& open);
