@@ -13,6 +13,7 @@
 #include "../../examples/order_points/tests/program.hpp"
 #include "waybill/brokers/rabbitmq.hpp"
 #include "waybill/testing/server.hpp"
+#include "waybill/testing/tcp_gate.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -184,6 +185,36 @@ TEST_F(Destinations, L3_a_relay_that_is_told_to_stop_leaves_what_no_broker_answe
   EXPECT_EQ(stop_relay(), 0) << relay_log();
 }
 
+// The address of the RabbitMQ of all tests, without its usual credentials.
+std::string shared_rabbitmq() {
+  std::string url = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "rabbitmq").url();
+  return url.erase(7, url.find('@') - 6);
+}
+
+TEST_F(Destinations, L3_what_rabbitmq_does_not_answer_before_the_end_is_left_too) {
+  const std::string url = shared_rabbitmq();
+  const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  testing::TcpGate gate("127.0.0.1", port, testing::GateProtocol::amqp);
+  configure("[destinations.orders]\nurl = \"amqp://127.0.0.1:" + std::to_string(gate.port()) +
+            "\"\ntopic = \"stop-" + std::to_string(std::random_device()()) +
+            "\"\n[relay]\nstop_timeout = \"500ms\"\n");
+  expect_ok("routes set order.placed --destination orders");
+  expect_ok("broker apply");
+  start_relay();
+  insert("order.placed", 5);
+  ASSERT_TRUE(wait_for_states("order.placed", "SUCCESS|5\n")) << relay_log();
+  gate.break_at({testing::GateSender::server, testing::GateKind::publish, 1, true},
+                testing::GateEnd::black_hole);
+  insert("order.placed", 50);
+  ASSERT_TRUE(wait([&] { return gate.has_acted(); })) << relay_log();
+  EXPECT_EQ(stop_relay(), 4) << relay_log();
+  EXPECT_EQ(states_of("order.placed"), "INIT|50\nSUCCESS|5\n");
+  gate.heal();
+  start_relay();
+  EXPECT_TRUE(wait_for_states("order.placed", "SUCCESS|55\n")) << relay_log();
+  EXPECT_EQ(stop_relay(), 0) << relay_log();
+}
+
 // TLS by an authority of the test's own, and one user with a password.
 std::string secure_properties(const std::string& folder, std::uint32_t port) {
   const std::string secure = std::to_string(port);
@@ -245,9 +276,7 @@ TEST_F(Destinations, C4_credentials_come_from_a_file_and_wrong_ones_stop_the_lan
 }
 
 TEST_F(Destinations, C4_an_exchange_of_rabbitmq_is_ready_with_its_queues_only) {
-  const testing::Server server = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "rabbitmq");
-  std::string url = server.url();
-  url.erase(7, url.find('@') - 6);
+  const std::string url = shared_rabbitmq();
   const std::string name = "orders-" + std::to_string(std::random_device()());
   configure("[destinations.orders]\nurl = \"" + url + "\"\nuser = \"guest\"\n" +
             "password_env = \"PASSWORD\"\ntopic = \"" + name + "/\"\nqueues = [\"" + name +
@@ -272,7 +301,7 @@ TEST_F(Destinations, C4_an_exchange_of_rabbitmq_is_ready_with_its_queues_only) {
   EXPECT_EQ(states_of("order.placed"), "SUCCESS|5\n");
   for (const std::string queue : {".points", ".mail"}) {
     rabbitmq::Options options;
-    options.url = server.url();
+    options.url = url;
     const auto subscriber = rabbitmq::open_subscriber(options, {name + queue, "test"});
     ASSERT_TRUE(subscriber.ok()) << subscriber.error().to_string();
     std::vector<Delivery> received;
@@ -281,6 +310,34 @@ TEST_F(Destinations, C4_an_exchange_of_rabbitmq_is_ready_with_its_queues_only) {
       return !(*subscriber)->receive(until, 10, received) || received.size() == 5;
     })) << queue;
   }
+}
+
+TEST_F(Destinations, one_may_take_the_body_and_its_id_alone) {
+  const std::string kafka = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "kafka").url();
+  const std::string topic = "plain-" + std::to_string(std::random_device()());
+  const std::string format = "\ntopic = \"" + topic + "\"\nformat = \"plain\"\n";
+  configure("[destinations.log]\nurl = \"" + kafka + "\"" + format +
+            "[destinations.queue]\nurl = \"" + shared_rabbitmq() + "\"" + format);
+  for (const std::string name : {"log", "queue"})
+    expect_ok("routes set " + name + " --destination " + name);
+  expect_ok("broker apply");
+  sql("INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES"
+      " ('log', 'order', 'A-1', 'body'), ('queue', 'order', 'A-2', 'body')");
+  expect_ok("relay --once");
+  EXPECT_EQ(
+      run_program("kcat -C -q -e -b " + kafka.substr(8) + " -t " + topic + " -f '%h|%s'").output,
+      "message_id=order/log/A-1|body");
+  rabbitmq::Options options;
+  options.url = shared_rabbitmq();
+  const auto subscriber = rabbitmq::open_subscriber(options, {topic, "test"});
+  ASSERT_TRUE(subscriber.ok()) << subscriber.error().to_string();
+  std::vector<Delivery> received;
+  const auto until = steady_clock::now() + std::chrono::seconds(20);
+  ASSERT_TRUE((*subscriber)->receive(until, 1, received).ok());
+  ASSERT_EQ(received.size(), 1U);
+  EXPECT_EQ(received[0].message_id, "order/queue/A-2");
+  EXPECT_EQ(received[0].body, "body");
+  EXPECT_EQ(received[0].message_type, "") << "the type is an attribute of CloudEvents";
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ void play(Stage& stage, const DemoOptions& options) {
         options.orders * (i + 1) / static_cast<std::uint32_t>(std::size(kModes));
     stage.set_mode(kModes[i]);
     const bool last = i + 1 == std::size(kModes);
-    // Enough of them that a short run has one, too few in a long one to move the 99th percentile.
+    // Enough of them that a short run has one.
     if (last) stage.freeze(std::clamp(3000 / static_cast<int>(options.orders), 2, 10));
     stage.start_loads(kModes[i], until - placed, kOrdersPerSecond);
     placed = until;
@@ -169,7 +169,8 @@ void replay(Stage& stage) {
   std::printf("relays took over from each other %lld times\n",
               static_cast<long long>(messages.takeovers));
   std::printf(
-      "%lld messages are DEAD: their accounts were frozen; thawed, and replayed by an operator\n",
+      "%lld messages are DEAD: their accounts were frozen; thawed, and replayed by an operator\n"
+      "(these accounts are not in p50 and p99)\n",
       static_cast<long long>(messages.dead));
   std::fflush(stdout);
   stage.freeze(0);

@@ -155,6 +155,7 @@ void Stage::set_mode(const std::string& mode) {
 
 void Stage::freeze(int accounts) {
   frozen_accounts_ = accounts;
+  once_frozen_ = std::max(once_frozen_, accounts);
   points_.restart();
 }
 
@@ -259,10 +260,12 @@ std::vector<std::string> Stage::surprises() const {
 }
 
 std::string Stage::audit(const std::string& side, int wait_seconds) {
-  return setting_.audit(
-      database(side, "orders"), database(side, "points"),
-      {"--told", file(side + "_told.tsv"), "--wait", std::to_string(wait_seconds)},
-      [this] { tick(); });
+  std::vector<std::string> more = {"--told", file(side + "_told.tsv"), "--wait",
+                                   std::to_string(wait_seconds)};
+  for (int user = 0; user < once_frozen_; ++user)
+    more = join(more, {"--held-up", "u" + std::to_string(user)});
+  return setting_.audit(database(side, "orders"), database(side, "points"), more,
+                        [this] { tick(); });
 }
 
 }  // namespace demo

@@ -98,6 +98,7 @@ class Stage {
   std::string order_port_ = "0", naive_port_ = "0";
   std::uint64_t starts_ = 0;
   int frozen_accounts_ = 0;
+  int once_frozen_ = 0;  // the most of them; their orders waited for an operator
   Service order_, relay_, standby_, points_, naive_order_, naive_points_;
   std::vector<Victim> victims_ = {
       {{&order_, &naive_order_}}, {{&relay_}}, {{&standby_}}, {{&points_, &naive_points_}}};

@@ -105,6 +105,14 @@ TEST_F(Auditor, reports_the_wait_from_order_to_first_grant) {
   EXPECT_EQ(report.at("p99_ms").as_int64(), 700);
 }
 
+TEST_F(Auditor, leaves_those_that_were_held_up_out_of_the_waits) {
+  run_sql(orders_.get(), "UPDATE orders SET user_id = 'u2' WHERE order_id = 'A-1'");
+  place("A-2");
+  grant("A-2", "u1", 42, 700);
+  const boost::json::value report = boost::json::parse(audit("--held-up u2").output);
+  EXPECT_EQ(report.at("p50_ms").as_int64(), 700);
+}
+
 TEST_F(Auditor, cannot_tell_without_a_database) {
   const ProgramResult result =
       run_program(AUDITOR " --orders /nonexistent.db --points " + scratch_.file("points.db"));
