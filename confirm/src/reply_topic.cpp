@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::size_t kHeaderBytesMax = 4096;
 constexpr Millis kReceiveWait{1000};
-constexpr std::chrono::minutes kRemindAfter{10};  // of trouble that lasts
 
 Error malformed(std::string text) {
   return {Remedy::fix_call, std::move(text), "headers as lines, an empty line, the body"};
@@ -180,7 +179,7 @@ void ReplyReader::work(const std::stop_token& stop) {
       tell_trouble(received.error());
       wait(stop);
     }
-    if (!batch.empty()) trouble_.clear();
+    if (!batch.empty()) trouble_.end();
     handle(batch, stop);
   }
 }
@@ -248,10 +247,7 @@ void ReplyReader::wait(const std::stop_token& stop) {
 }
 
 void ReplyReader::tell_trouble(const Error& error) {
-  const Steady time = std::chrono::steady_clock::now();
-  if (trouble_ == error.text && time < told_at_ + kRemindAfter) return;
-  trouble_ = error.text;
-  told_at_ = time;
+  if (!trouble_.is_to_be_told(error.text, std::chrono::steady_clock::now())) return;
   tell(error.remedy == Remedy::fix_call ? LogLevel::alarm : LogLevel::warning, error.to_string());
 }
 

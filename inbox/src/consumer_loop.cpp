@@ -72,12 +72,17 @@ Result<std::size_t> ConsumerLoop::run_once(std::stop_token stop, Millis wait) {
   const Steady until = std::chrono::steady_clock::now() + wait;
   if (auto received = subscriber_.receive(until, options_.batch_max, batch); !received) {
     ++receive_failures_;
-    log(LogLevel::warning, "receive failed: " + received.error().to_string());
+    if (receive_trouble_.is_to_be_told(received.error().text, std::chrono::steady_clock::now())) {
+      log(received.error().remedy == Remedy::fix_call ? LogLevel::alarm : LogLevel::warning,
+          "receive failed: " + received.error().to_string());
+    }
     pause(wait_after(receive_failures_), stop);
   } else {
     receive_failures_ = 0;
   }
-  if (!batch.empty()) process(batch, stop);
+  if (batch.empty()) return 0;
+  receive_trouble_.end();
+  process(batch, stop);
   return batch.size();
 }
 

@@ -45,8 +45,10 @@ TEST(RelayToKafka, C4_E4_rows_by_plain_sql_reach_the_topic_once_it_was_applied) 
       << missing.output;
   const auto made = run_program(waybill + " broker apply --json --queue " + url + store);
   EXPECT_EQ(made.exit_code, 0);
-  EXPECT_EQ(made.output, "{\"destinations\":[{\"destination\":\"" + topic +
-                             "\",\"result\":\"ready\",\"text\":\"\",\"hint\":\"\"}]}\n");
+  EXPECT_EQ(
+      made.output,
+      "{\"destinations\":[{\"destination\":\"" + topic +
+          "\",\"result\":\"ready\",\"text\":\"\",\"hint\":\"\",\"body_bytes_max\":983040}]}\n");
   EXPECT_EQ(run_program(waybill + " broker check " + topic + " --queue " + url).exit_code, 0);
   const auto relayed = run_program("timeout 30 " + once);
   EXPECT_EQ(relayed.exit_code, 0) << relayed.output;

@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <memory>
+#include <optional>
 
 #include "commands.hpp"
 #include "connections.hpp"
@@ -23,6 +24,7 @@ struct Finding {
   std::string result;  // ready | not_ready | unavailable
   std::string text;
   std::string hint;
+  std::optional<std::size_t> body_bytes_max = {};  // as far as the broker tells
 };
 
 // Of every route, and the reply topic.
@@ -35,7 +37,11 @@ Result<Names> needed(const Config& config) {
 Finding look_at(const Config& config, const std::string& destination, Step step) {
   const Result<Broker> broker = broker_of(config, destination);
   const Status status = broker ? step(*broker) : Status(broker.error());
-  if (status) return {destination, "ready", "", ""};
+  if (status) {
+    Finding ready{destination, "ready", "", ""};
+    if (const auto limit = body_bytes_max(*broker)) ready.body_bytes_max = *limit;
+    return ready;
+  }
   const Error& error = status.error();
   return {destination, error.remedy == Remedy::fix_call ? "not_ready" : "unavailable", error.text,
           error.hint};
@@ -44,13 +50,19 @@ Finding look_at(const Config& config, const std::string& destination, Step step)
 void print(const std::vector<Finding>& findings, Output& output) {
   boost::json::array items;
   for (const Finding& finding : findings) {
-    items.push_back({{"destination", json_text(finding.destination)},
-                     {"result", finding.result},
-                     {"text", json_text(finding.text)},
-                     {"hint", json_text(finding.hint)}});
+    items.push_back(
+        {{"destination", json_text(finding.destination)},
+         {"result", finding.result},
+         {"text", json_text(finding.text)},
+         {"hint", json_text(finding.hint)},
+         {"body_bytes_max", finding.body_bytes_max ? boost::json::value(*finding.body_bytes_max)
+                                                   : boost::json::value()}});
     if (output.json()) continue;
     output.line(fmt::format("{}: {}{}{}", finding.result, printable(finding.destination),
                             finding.text.empty() ? "" : ": ", printable(finding.text)));
+    if (finding.body_bytes_max) {
+      output.line(fmt::format("  takes bodies of at most {} bytes", *finding.body_bytes_max));
+    }
     if (!finding.hint.empty()) output.line("  " + printable(finding.hint));
   }
   if (output.json()) {

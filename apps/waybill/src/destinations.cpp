@@ -249,6 +249,13 @@ Status check_topology(const Broker& broker) {
   return with_topology(broker, &kafka::check_topology, &rabbitmq::check_topology);
 }
 
+Result<std::size_t> body_bytes_max(const Broker& broker) {
+  if (const auto* cluster = std::get_if<kafka::Options>(&broker.options)) {
+    return kafka::body_bytes_max(*cluster, broker.topic);
+  }
+  return std::visit([](const auto& own) { return own.body_bytes_max; }, broker.options);
+}
+
 Status apply_topology(const Broker& broker) {
   return with_topology(broker, &kafka::apply_topology, &rabbitmq::apply_topology);
 }

@@ -56,4 +56,8 @@ struct Broker {
 [[nodiscard]] Status check_topology(const Broker& broker);
 [[nodiscard]] Status apply_topology(const Broker& broker);
 
+// The largest body that goes there: what the broker tells, or the options allow. **Errors**: as
+// above.
+[[nodiscard]] Result<std::size_t> body_bytes_max(const Broker& broker);
+
 }  // namespace waybill::cli

@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t kNameBytesMax = 255;
 constexpr Millis kCommitRetry{100};
+constexpr Millis kAwayTold{3000};  // a broker that restarts is back by then
+constexpr Millis kAwayTellAgain{60'000};
+constexpr Millis kAwayLook{100};
 constexpr Millis kRevokeCommit{2000};  // the longest that a leaving partition waits for its commit
 
 Steady now() {
@@ -103,6 +106,7 @@ Status KafkaSubscriber::receive(Steady until, std::size_t at_most, std::vector<D
     }
     deliver(before + at_most, out);
     commit();
+    tell_absence();
     const bool woken = woken_.exchange(false);
     if (out.size() > before || failure_ || woken || now() >= until) break;
   }
@@ -221,12 +225,36 @@ void KafkaSubscriber::handle_error(rd_kafka_event_t* event) {
   // Of another process that took the instance, or of the client itself: it stands still for good.
   const bool is_fatal =
       error == RD_KAFKA_RESP_ERR__FATAL || error == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-  if (!is_fatal && !is_destination_failure(error)) return;  // librdkafka tries again
+  if (!is_fatal && !is_destination_failure(error)) {  // librdkafka tries again
+    if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+      trouble_ = rd_kafka_event_error_string(event);
+    } else if (!look_at_) {
+      look_at_ = now() + kAwayTold;
+    }
+    return;
+  }
   failure_ = Error{Remedy::fix_call,
                    "topic '" + subscriber_.topic + "', group '" + subscriber_.group +
                        "': " + rd_kafka_event_error_string(event),
                    is_fatal ? "is its `instance` in use by another process? then name another"
                             : "create the topic, or grant access"};
+}
+
+// A host may have an address that nobody listens on, and a quiet topic gives no sign of life: so it
+// is looked whether a broker answers.
+void KafkaSubscriber::tell_absence() {
+  if (failure_ || !look_at_ || now() < *look_at_) return;
+  const rd_kafka_metadata_t* found = nullptr;
+  const rd_kafka_resp_err_t error =
+      rd_kafka_metadata(client_.get(), 0, nullptr, &found, static_cast<int>(kAwayLook.count()));
+  if (found != nullptr) rd_kafka_metadata_destroy(found);
+  look_at_.reset();
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  look_at_ = now() + kAwayTellAgain;
+  failure_ = Error{Remedy::retry,
+                   "topic '" + subscriber_.topic + "', group '" + subscriber_.group +
+                       "': no broker of '" + brokers_of(options_) + "' answers: " + trouble_,
+                   "check host, port, TLS and credentials"};
 }
 
 bool KafkaSubscriber::is_full(const Reading& reading, std::uint32_t share) const noexcept {

@@ -44,6 +44,7 @@ class KafkaSubscriber final : public Subscriber {
   void rebalance(rd_kafka_event_t* event);
   void forget(std::int32_t partition);
   void handle_error(rd_kafka_event_t* event);
+  void tell_absence();
   void handle_commit(rd_kafka_event_t* event);
   [[nodiscard]] bool is_full(const Reading& reading, std::uint32_t share) const noexcept;
   void pause_or_resume(std::int32_t partition, Reading& reading);
@@ -67,6 +68,8 @@ class KafkaSubscriber final : public Subscriber {
   bool committing_ = false;           // one commit at a time is on its way
   Steady commit_from_{};              // not before, after one failed
   std::optional<Error> failure_;      // to be told by receive()
+  std::string trouble_;               // what a connection said last
+  std::optional<Steady> look_at_;     // when to see whether brokers are still away
   bool closing_ = false;
   bool abandoned_ = false;
 };

@@ -80,10 +80,14 @@ class Admin {
                "check partitions, replication and the right to create topics");
   }
 
-  Status check(const Topology& topology) {
+  Status check_shape(const Topology& topology) {
     const auto metadata = look(topology.topic);
     if (!metadata) return metadata.error();
-    if (auto described = check(topology, (*metadata)->topics[0]); !described) return described;
+    return check(topology, (*metadata)->topics[0]);
+  }
+
+  Status check(const Topology& topology) {
+    if (auto described = check_shape(topology); !described) return described;
     return check_record_limit(topology.topic);
   }
 
@@ -95,6 +99,31 @@ class Admin {
       if (checked || checked.error().remedy != Remedy::retry || now() >= until_) return checked;
       static_cast<void>(next_event(answers_.get(), std::min(until_, now() + kLookAgain)));
     }
+  }
+
+  // What the topic tells of its records' size; nothing where configurations may not be read.
+  Result<std::optional<std::size_t>> record_limit(const std::string& topic) {
+    const ConfigResource resource(
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
+    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+    const AdminOptions how = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_DescribeConfigs(client_.get(), resources, 1, how.get(), answers_.get());
+    const Event event = next_event(answers_.get(), until_);
+    if (!event) return unreachable();
+    const auto* const result = rd_kafka_event_DescribeConfigs_result(event.get());
+    std::optional<std::size_t> limit;
+    if (result == nullptr) return limit;
+    std::size_t size = 0;
+    const auto* const* const found = rd_kafka_DescribeConfigs_result_resources(result, &size);
+    if (size != 1) return limit;
+    const auto* const* const entries = rd_kafka_ConfigResource_configs(found[0], &size);
+    for (std::size_t i = 0; i < size; ++i) {
+      const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
+      const char* const value = rd_kafka_ConfigEntry_value(entries[i]);
+      if (name != "max.message.bytes" || value == nullptr) continue;
+      std::from_chars(value, value + std::strlen(value), limit.emplace());
+    }
+    return limit;
   }
 
  private:
@@ -131,33 +160,13 @@ class Admin {
     return {};
   }
 
-  // Silent where configurations may not be read.
   Status check_record_limit(const std::string& topic) {
-    const ConfigResource resource(
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()));
-    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-    const AdminOptions how = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_DescribeConfigs(client_.get(), resources, 1, how.get(), answers_.get());
-    const Event event = next_event(answers_.get(), until_);
-    if (!event) return unreachable();
-    const auto* const result = rd_kafka_event_DescribeConfigs_result(event.get());
-    if (result == nullptr) return {};
-    std::size_t size = 0;
-    const auto* const* const found = rd_kafka_DescribeConfigs_result_resources(result, &size);
-    if (size != 1) return {};
-    const auto* const* const entries = rd_kafka_ConfigResource_configs(found[0], &size);
-    for (std::size_t i = 0; i < size; ++i) {
-      const std::string_view name = rd_kafka_ConfigEntry_name(entries[i]);
-      const char* const value = rd_kafka_ConfigEntry_value(entries[i]);
-      if (name != "max.message.bytes" || value == nullptr) continue;
-      std::size_t limit = 0;
-      std::from_chars(value, value + std::strlen(value), limit);
-      if (limit >= options_.body_bytes_max + kEnvelopeBytesMax) return {};
-      return fix("topic '" + topic + "' takes records of " + std::to_string(limit) +
-                     " bytes, body_bytes_max is " + std::to_string(options_.body_bytes_max),
-                 "lower body_bytes_max to 64 KiB less, or raise the topic's max.message.bytes");
-    }
-    return {};
+    const auto limit = record_limit(topic);
+    if (!limit) return limit.error();
+    if (!*limit || **limit >= options_.body_bytes_max + kEnvelopeBytesMax) return {};
+    return fix("topic '" + topic + "' takes records of " + std::to_string(**limit) +
+                   " bytes, body_bytes_max is " + std::to_string(options_.body_bytes_max),
+               "lower body_bytes_max to 64 KiB less, or raise the topic's max.message.bytes");
   }
 
   AdminOptions admin_options(rd_kafka_admin_op_t operation) {
@@ -235,6 +244,18 @@ Status check_topology(const Options& options, const Topology& topology) {
   auto client = connect(options, topology);
   if (!client) return client.error();
   return Admin(options, std::move(*client)).check(topology);
+}
+
+Result<std::size_t> body_bytes_max(const Options& options, const std::string& topic) {
+  const Topology wanted{.topic = topic};
+  auto client = connect(options, wanted);
+  if (!client) return client.error();
+  Admin admin(options, std::move(*client));
+  if (auto there = admin.check_shape(wanted); !there) return there.error();
+  const auto limit = admin.record_limit(topic);
+  if (!limit) return limit.error();
+  if (!*limit) return options.body_bytes_max;
+  return std::min(options.body_bytes_max, **limit - std::min(**limit, kEnvelopeBytesMax));
 }
 
 Status apply_topology(const Options& options, const Topology& topology) {

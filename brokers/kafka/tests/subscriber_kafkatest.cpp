@@ -211,6 +211,21 @@ TEST(KafkaSubscriber, destroying_it_without_a_broker_keeps_its_deadline) {
   EXPECT_LT(now() - started, seconds(3));
 }
 
+TEST(KafkaSubscriber, a_broker_that_is_not_there_is_told) {
+  kafka::Options options;
+  options.brokers = "127.0.0.1:1";
+  options.close_timeout = Millis(0);
+  auto subscriber = kafka::open_subscriber(options, {"orders", "points", "a"});
+  ASSERT_TRUE(subscriber.ok()) << subscriber.error().to_string();
+  std::vector<Delivery> out;
+  Status told;
+  for (const Steady until = now() + seconds(20); told && now() < until;)
+    told = (*subscriber)->receive(now() + Millis(100), 1, out);
+  ASSERT_FALSE(told.ok());
+  EXPECT_EQ(told.error().remedy, Remedy::retry);
+  EXPECT_NE(told.error().text.find("refused"), std::string::npos) << told.error().to_string();
+}
+
 TEST(KafkaSubscriber, a_foreign_message_comes_under_a_name_of_its_own_that_is_no_message_id) {
   KafkaFixture kafka(1);
   run("printf 'k1:plain\\nk2:again' | kcat -P -b " + kafka.options.brokers.substr(8) + " -t " +

@@ -57,6 +57,28 @@ TEST(KafkaTopology, tells_a_limit_below_the_largest_body) {
   EXPECT_EQ(told(kafka::check_topology(options, {topic})), "ok");
 }
 
+TEST(KafkaTopology, C6_what_a_topic_takes_is_known_before_a_commit) {
+  const kafka::Options options = shared_options();
+  const std::string topic = random_name("limit");
+  create_topic(options, topic, {{"max.message.bytes", "100000"}});
+  const auto limit = kafka::body_bytes_max(options, topic);
+  ASSERT_TRUE(limit.ok()) << limit.error().to_string();
+  const auto publisher = kafka::open_publisher(options);
+  ASSERT_TRUE(publisher.ok());
+  const auto publish = [&](std::size_t bytes) {
+    return publish_one(**publisher, message(1, topic, "a/t/1", std::string(bytes, 'x'))).result;
+  };
+  EXPECT_EQ(publish(*limit), PublishResult::acked);
+  EXPECT_EQ(publish(100'000), PublishResult::rejected);
+
+  const std::string usual = random_name("usual");
+  ASSERT_TRUE(kafka::apply_topology(options, {usual, 1, 1}).ok());
+  EXPECT_EQ(*kafka::body_bytes_max(options, usual), options.body_bytes_max);
+  const auto missing = kafka::body_bytes_max(options, random_name("missing"));
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().remedy, Remedy::fix_call);
+}
+
 TEST(KafkaTopology, tells_what_the_broker_refuses_to_create) {
   expect_told(kafka::apply_topology(shared_options(), {random_name("copies"), 1, 5}),
               Remedy::fix_call, "cannot create");

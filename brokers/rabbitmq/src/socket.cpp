@@ -223,7 +223,7 @@ std::string Socket::tls_reason(int result) const {
     return system == 0 ? "the server closed the connection" : text_of(system);
   }
   const long verified = SSL_get_verify_result(tls_.get());
-  std::string reason = tls_text();
+  std::string reason = "TLS: " + tls_text();
   if (verified != X509_V_OK) {
     reason += std::string(": ") + X509_verify_cert_error_string(verified);
   }

@@ -11,6 +11,8 @@ namespace {
 
 constexpr Millis kPauseMin{50};
 constexpr Millis kPauseMax{1000};
+constexpr Millis kAwayTold{3000};  // a server that restarts is back by then, or soon
+constexpr Millis kAwayTellAgain{60'000};
 constexpr std::size_t kMemberBytesMax = 255;
 
 Steady now() {
@@ -93,6 +95,12 @@ void RabbitmqSubscriber::note_loss() {
   if (refused_ || lost.result == PublishResult::destination_down) {
     failure_ = Error{Remedy::fix_call, "queue '" + subscriber_.queue + "': " + lost.reason,
                      "create the queue, or grant access"};
+  } else if (!away_told_from_) {
+    away_told_from_ = now() + kAwayTold;
+  } else if (now() >= *away_told_from_) {
+    away_told_from_ = now() + kAwayTellAgain;
+    failure_ = Error{Remedy::retry, "queue '" + subscriber_.queue + "': " + lost.reason,
+                     "check host, port, TLS, credentials and virtual host"};
   }
   refused_ = false;
   // The server gives them to others, or to us again under new tags.
@@ -101,6 +109,7 @@ void RabbitmqSubscriber::note_loss() {
 }
 
 void RabbitmqSubscriber::on_channel_open() {
+  away_told_from_.reset();
   first_token_ += last_tag_;
   last_tag_ = 0;
   amqp_basic_qos_t limit{};

@@ -47,9 +47,10 @@ class RabbitmqSubscriber final : public Subscriber, private ChannelUser {
   Connection connection_;
   Millis pause_{0};  // before the next attempt to connect
   Steady connect_from_{};
-  bool lost_ = true;              // and noted
-  bool refused_ = false;          // what was lost needs somebody's help
-  std::optional<Error> failure_;  // to be told by receive()
+  bool lost_ = true;                      // and noted
+  bool refused_ = false;                  // what was lost needs somebody's help
+  std::optional<Error> failure_;          // to be told by receive()
+  std::optional<Steady> away_told_from_;  // while the server is away
 
   Holding holding_;
   std::optional<Delivery> incoming_;  // whose header or body is still being read

@@ -196,7 +196,7 @@ class Declaring {
   static Status refused(const std::string& what, const Refusal& refusal) {
     if (refusal.code == kNotFound) {
       return fix(what + " does not exist: " + refusal.text,
-                 "create it, or let apply_topology do so");
+                 "create it, as waybill broker apply does");
     }
     return fix(what + ": " + refusal.text,
                "make it as described, describe it as it is, or grant access");

@@ -175,6 +175,19 @@ TEST(RabbitmqSubscriber, destroying_it_without_a_server_keeps_its_deadline) {
   EXPECT_LT(now() - started, seconds(3));
 }
 
+TEST(RabbitmqSubscriber, a_server_that_is_not_there_is_told) {
+  rabbitmq::Options options;
+  options.url = "amqp://127.0.0.1:1";
+  auto subscriber = rabbitmq::open_subscriber(options, {"orders", "a"});
+  ASSERT_TRUE(subscriber.ok()) << subscriber.error().to_string();
+  std::vector<Delivery> out;
+  const Steady until = now() + seconds(20);
+  const Status told = (*subscriber)->receive(until, 1, out);
+  ASSERT_FALSE(told.ok());
+  EXPECT_EQ(told.error().remedy, Remedy::retry);
+  EXPECT_NE(told.error().text.find("refused"), std::string::npos) << told.error().to_string();
+}
+
 TEST(RabbitmqSubscriber, a_foreign_message_comes_under_a_name_of_its_own_that_is_no_message_id) {
   RabbitmqFixture rabbitmq;
   const std::string queue = rabbitmq.queue_of("points");

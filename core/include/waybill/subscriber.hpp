@@ -33,6 +33,8 @@ enum class Settle {
 // One member of one consumer group.
 // **Guarantee**: at least once; what was not acked is delivered again, to this or another member.
 // **Errors**: a broken connection is retried inside receive(); tokens from before are then ignored.
+// One that stays broken for some seconds is told by `retry`, now and then; receive() goes on
+// trying.
 // **Thread safety**: confined to one thread, except wake().
 class Subscriber {
  public:

@@ -17,6 +17,7 @@
 #include "waybill/confirm/endpoint.hpp"
 #include "waybill/confirm/request.hpp"
 #include "waybill/error.hpp"
+#include "waybill/lasting_trouble.hpp"
 #include "waybill/log.hpp"
 #include "waybill/publisher.hpp"
 #include "waybill/subscriber.hpp"
@@ -97,7 +98,6 @@ class ReplyReader {
   [[nodiscard]] Fate handle(const Delivery& delivery, std::string& why);
   void settle(std::span<const std::uint64_t> tokens, Settle how);
   void wait(const std::stop_token& stop);
-  // Once, and again every ten minutes while it lasts.
   void tell_trouble(const Error& error);
   void tell(LogLevel level, const std::string& text) const;
 
@@ -108,8 +108,7 @@ class ReplyReader {
   mutable std::mutex mutex_;  // guards the next two
   std::condition_variable_any condition_;
   ReplyReaderStats stats_;
-  std::string trouble_;  // of the topic; with the next one of the thread
-  Steady told_at_{};
+  LastingTrouble trouble_;  // of the topic; the thread's
   std::jthread thread_;
 };
 

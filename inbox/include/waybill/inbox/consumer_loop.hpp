@@ -18,6 +18,7 @@
 #include "waybill/confirmation.hpp"
 #include "waybill/error.hpp"
 #include "waybill/inbox_store.hpp"
+#include "waybill/lasting_trouble.hpp"
 #include "waybill/log.hpp"
 #include "waybill/subscriber.hpp"
 #include "waybill/transaction.hpp"
@@ -155,6 +156,7 @@ class ConsumerLoop {
   ConsumerOptions options_;
   std::unique_ptr<InboxSession> session_;
   std::uint32_t receive_failures_ = 0;
+  LastingTrouble receive_trouble_;
   bool may_be_lost_ = false;                     // the caller's connection
   const DatabaseTime started_at_;                // by the host's clock
   std::uint32_t seen_ = 0;                       // messages since the start, up to watched_max

@@ -94,7 +94,7 @@ struct SubscriberOptions {
 // offset", which is no MessageId: a consumer parks it.
 // **Errors**: of receive(): `fix_call` for an unknown topic, denied access or refused credentials,
 // told once in a while as long as it lasts, and for an `instance` that another process took; a
-// broken connection is retried. settle() never fails.
+// broken connection is retried, and told after 3 s. settle() never fails.
 // A rebalance may hold receive() up for 2 s beyond its time, while it commits.
 // **Thread safety**: as Subscriber.
 [[nodiscard]] Result<std::unique_ptr<Subscriber>> open_subscriber(
@@ -110,6 +110,11 @@ struct Topology {
 // the options allow. **Errors**: `retry` when no broker answers or a leader is missing, `fix_call`
 // with what is missing. **Thread safety**: any thread; blocks for admin_timeout.
 [[nodiscard]] Status check_topology(const Options& options, const Topology& topology);
+
+// The largest body that the topic takes, as far as it may be asked, and these options do: what an
+// outbox should refuse before its commit (OutboxOptions::content_bytes_max).
+// **Errors**, **Thread safety**: as check_topology.
+[[nodiscard]] Result<std::size_t> body_bytes_max(const Options& options, const std::string& topic);
 
 // Creates the topic unless it exists, then checks it. Never changes a topic.
 // **Errors**, **Thread safety**: as check_topology.

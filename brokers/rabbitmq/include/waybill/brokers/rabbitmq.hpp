@@ -83,7 +83,8 @@ struct SubscriberOptions {
 // message without a CloudEvents id gets the id "rabbitmq:queue:…", the same each time, which is no
 // MessageId: a consumer parks it.
 // **Errors**: of receive(): `fix_call` for a missing queue, denied access or refused credentials,
-// told once in a while as long as it lasts; a broken connection is retried. settle() never fails.
+// told once in a while as long as it lasts; a broken connection is retried, and told after
+// 3 s. settle() never fails.
 // **Thread safety**: as Subscriber. receive() may be late as poll() of a publisher may.
 [[nodiscard]] Result<std::unique_ptr<Subscriber>> open_subscriber(
     const Options& options, const SubscriberOptions& subscriber);
