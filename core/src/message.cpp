@@ -1,6 +1,7 @@
 #include "waybill/message.hpp"
 
 #include <cstdint>
+#include <cstring>
 
 namespace waybill {
 namespace {
@@ -17,6 +18,15 @@ Sequence classify(unsigned char lead) noexcept {
   if ((lead & 0xF0) == 0xE0) return {3, lead & 0x0FU, 0x800};
   if ((lead & 0xF8) == 0xF0) return {4, lead & 0x07U, 0x10000};
   return {0, 0, 0};
+}
+
+// Eight bytes of 1 to 127: most texts are made of them, and they need no closer look.
+bool starts_with_plain_ascii(std::string_view text) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  std::uint64_t eight = 0;
+  if (text.size() < sizeof eight) return false;
+  std::memcpy(&eight, text.data(), sizeof eight);
+  return (((eight - kOnes) | eight) & (kOnes * 0x80U)) == 0;
 }
 
 bool is_scalar(std::uint32_t code_point) noexcept {
@@ -36,6 +46,10 @@ Content Content::binary(std::span<const std::byte> bytes) {
 bool is_storable_text(std::string_view text) noexcept {
   std::size_t at = 0;
   while (at < text.size()) {
+    if (starts_with_plain_ascii(text.substr(at))) {
+      at += sizeof(std::uint64_t);
+      continue;
+    }
     const Sequence sequence = classify(static_cast<unsigned char>(text[at]));
     if (sequence.length == 0 || sequence.length > text.size() - at) return false;
     std::uint32_t code_point = sequence.initial_bits;

@@ -23,6 +23,18 @@ TEST(StorableText, C6_refuses_nul_and_broken_utf8) {
   EXPECT_FALSE(is_storable_text("\xFF"));
 }
 
+TEST(StorableText, C6_refuses_a_bad_byte_wherever_it_stands) {
+  const std::string good(20, '\x7F');
+  EXPECT_TRUE(is_storable_text(good));
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (const char bad : {'\0', '\x80', '\xFF'}) {
+      std::string text = good;
+      text[at] = bad;
+      EXPECT_FALSE(is_storable_text(text)) << at;
+    }
+  }
+}
+
 TEST(StorableText, C6_refuses_overlong_forms_surrogates_and_values_beyond_unicode) {
   EXPECT_FALSE(is_storable_text("\xC0\x80"));
   EXPECT_FALSE(is_storable_text("\xC1\xBF"));

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "waybill/message_id.hpp"
-
 namespace waybill::relay {
 namespace {
 
@@ -161,12 +159,8 @@ void Runner::Shell::carry_out(ReadKeys& action) {
 void Runner::Shell::carry_out(Admit& action) {
   const auto found = page_rows_.find(action.id);
   if (found == page_rows_.end()) return;
-  Payload& payload = payloads_[action.id];
-  payload.row = std::move(found->second);
-  page_rows_.erase(found);
-  payload.message_id =
-      MessageId{payload.row.biz_type, payload.row.message_type, payload.row.identifier}.to_string();
-  payload.reason = payload.row.defect;
+  auto admitted = payloads_.insert(page_rows_.extract(found));
+  if (!admitted.inserted) admitted.position->second = std::move(admitted.node.mapped());
 }
 
 void Runner::Shell::carry_out(Publish& action) {

@@ -128,7 +128,7 @@ class Runner::Shell {
   std::deque<std::vector<KeyBlockHead>> key_blocks_;
   std::deque<std::vector<TypeId>> type_lists_;
   std::deque<std::vector<Marked>> results_;
-  std::unordered_map<std::int64_t, MessageRow> page_rows_;
+  std::unordered_map<std::int64_t, Payload> page_rows_;
   std::vector<Action> actions_;
   std::vector<std::vector<const Payload*>> batches_;  // by destination
 

@@ -112,16 +112,16 @@ void Runner::Shell::translate_page(RequestId request, PageAnswer& answer) {
   limits_.database_was(answer.page.now, answer.read_at);
   std::vector<RowHead>& heads = heads_.emplace_back();
   for (MessageRow& row : answer.page.rows) {
-    if (row.defect.empty()) {
-      const std::size_t bytes =
-          MessageId{row.biz_type, row.message_type, row.identifier}.to_string().size();
-      if (bytes > kMessageIdBytesMax) {
-        row.defect = "message id is " + std::to_string(bytes) + " bytes, at most " +
-                     std::to_string(kMessageIdBytesMax);
-      }
+    Payload payload;
+    payload.message_id = MessageId{row.biz_type, row.message_type, row.identifier}.to_string();
+    if (row.defect.empty() && payload.message_id.size() > kMessageIdBytesMax) {
+      row.defect = "message id is " + std::to_string(payload.message_id.size()) +
+                   " bytes, at most " + std::to_string(kMessageIdBytesMax);
     }
+    payload.reason = row.defect;
     heads.push_back(head_of(row));
-    page_rows_.insert_or_assign(row.id, std::move(row));
+    payload.row = std::move(row);
+    page_rows_.insert_or_assign(heads.back().id, std::move(payload));
   }
   events_.emplace_back(RowsRead{request, heads, answer.page.exhausted, answer.page.now});
 }

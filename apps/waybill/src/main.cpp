@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "exit_code.hpp"
+#include "waybill/drivers/sqlite.hpp"
 
 namespace {
 
@@ -85,6 +86,7 @@ int parse_and_run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that went away is an error to report, not a reason to die.
   std::signal(SIGPIPE, SIG_IGN);
+  waybill::sqlite::disable_memory_statistics();
   try {
     return parse_and_run(argc, argv);
   } catch (const std::exception& problem) {

@@ -9,6 +9,9 @@
 namespace waybill::sqlite {
 namespace {
 
+// As SQLite's own default: a log of so many pages is copied back into the file.
+constexpr int kCheckpointPages = 1000;
+
 std::string join(std::string_view what, std::string_view message) {
   return std::string(what) + ": " + std::string(message);
 }
@@ -58,6 +61,10 @@ Error translate(int code, std::string_view message, std::string_view what, bool 
     default:
       return {Remedy::fix_call, text, "waybill schema check says what is wrong with the tables"};
   }
+}
+
+void disable_memory_statistics() noexcept {
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
 Query::~Query() {
@@ -141,7 +148,6 @@ Database::Database(const std::string& path, OpenMode mode, Millis busy_timeout)
   }
   if (mode == OpenMode::create) switch_to_wal(busy_timeout);
   execute("PRAGMA synchronous = FULL");
-  execute("PRAGMA cache_size = -8000");
 }
 
 // SQLite does not ask the busy handler here: while somebody else looks at the file it is busy.
@@ -182,6 +188,18 @@ void Database::roll_back() noexcept {
   if (sqlite3_get_autocommit(db_.get()) == 0) {
     sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
+}
+
+void Database::after_commit(std::function<void()> committed) {
+  committed_ = std::make_unique<std::function<void()>>(std::move(committed));
+  const auto hook = [](void* call, sqlite3* db, const char* name, int pages) {
+    (*static_cast<const std::function<void()>*>(call))();
+    if (pages < kCheckpointPages) return SQLITE_OK;
+    // Without patience, and what is left is for the next: the commit stands either way.
+    sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(db_.get(), hook, committed_.get());
 }
 
 }  // namespace waybill::sqlite

@@ -35,7 +35,9 @@ const Options& Connection::checked(const Options& options) {
 Connection::Connection(const Options& options, OpenMode mode)
     : database_(checked(options).path, mode, options.busy_timeout),
       gate_(write_gate(options.path, options.write_gap)),
-      table_(options.table) {}
+      table_(options.table) {
+  database_.after_commit([this] { leave_gate(); });
+}
 
 std::string Connection::fill_in(std::string_view sql) const {
   return store::fill_in(sql, table_, has_headers_);

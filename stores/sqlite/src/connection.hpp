@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "waybill/drivers/sqlite.hpp"
 #include "waybill/stores/sqlite.hpp"
@@ -34,6 +35,8 @@ class Connection {
  public:
   // Throws Failure with a hint for what is wrong with the file or the table's name.
   Connection(const Options& options, OpenMode mode);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // The statement's text is a constant: its address is the cache's key. {table} and {headers} are
   // filled in.
@@ -50,20 +53,26 @@ class Connection {
   template <class Body>
   auto write(Body&& body) {
     const auto lock = gate_->enter();
+    writing_ = true;
     struct Left {
-      WriteGate& gate;
-      ~Left() { gate.left(); }
-    } const left{*gate_};
+      Connection& connection;
+      ~Left() { connection.leave_gate(); }
+    } const left{*this};
     return in_transaction(database_, std::forward<Body>(body));
   }
 
  private:
   static const Options& checked(const Options& options);
+  // The gap begins when the write lock is free; copying the log back keeps no writer out.
+  void leave_gate() {
+    if (std::exchange(writing_, false)) gate_->left();
+  }
 
   Database database_;
   std::shared_ptr<WriteGate> gate_;
   const std::string table_;
   bool has_headers_ = true;
+  bool writing_ = false;  // behind the gate, before the commit
 };
 
 }  // namespace waybill::sqlite

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include "sqlite_fixture.hpp"
+#include "waybill/drivers/sqlite.hpp"
 
 namespace waybill::sqlite {
 namespace {
@@ -170,6 +172,24 @@ TEST(SqliteStore, asks_to_try_again_while_another_process_holds_the_database) {
   EXPECT_EQ(blocked.error().remedy, Remedy::retry);
   writer.query("COMMIT");
   EXPECT_EQ((*session)->mark({&mark, 1})->at(0), Marked::done);
+}
+
+TEST(SqliteStore, its_gap_begins_when_others_can_write_and_not_after_the_log_was_copied_back) {
+  const ScratchFolder scratch;
+  const std::string path = scratch.file("orders.db");
+  Database database(path, OpenMode::create, Millis(0));
+  database.execute("CREATE TABLE t(x); PRAGMA wal_checkpoint(TRUNCATE)");
+  Database other(path, OpenMode::existing, Millis(0));
+  std::vector<std::uintmax_t> sizes;
+  database.after_commit([&] {
+    other.begin();  // throws while somebody holds the write lock
+    other.roll_back();
+    sizes.push_back(std::filesystem::file_size(path));
+  });
+  in_transaction(database, [&] { database.execute("INSERT INTO t VALUES(randomblob(6000000))"); });
+  ASSERT_EQ(sizes.size(), 1U);
+  EXPECT_LT(sizes[0], 100'000U);
+  EXPECT_GT(std::filesystem::file_size(path), 6'000'000U);
 }
 
 TEST(SqliteStore, a_users_writer_gets_its_turn_beside_a_busy_relay) {

@@ -26,7 +26,7 @@ struct EngineOptions {
   std::size_t bytes_max = std::size_t{64} << 20;     // payloads, all destinations
   std::uint32_t held_max = 50'000;                   // rows left to in-process senders, all types
   std::uint32_t types_max = 1000;                    // message types; rows of further ones wait
-  std::uint32_t page_rows = 700;                     // rows of one read
+  std::uint32_t page_rows = 500;                     // rows of one read
   std::size_t page_bytes = std::size_t{4} << 20;     // payload of one read
   std::uint32_t mark_rows = 1500;                    // rows of one mark
   std::uint32_t reads_max = 2;                       // reads at the same time

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,6 +19,11 @@ namespace waybill::sqlite {
 // outcome open.
 [[nodiscard]] Error translate(int code, std::string_view message, std::string_view what,
                               bool at_commit = false);
+
+// Turns off SQLite's count of the memory that it uses: the count takes one lock of the process for
+// every allocation, and connections on several threads wait for each other there. A setting of the
+// whole process, so it is for programs, before anything else uses SQLite; later it does nothing.
+void disable_memory_statistics() noexcept;
 
 // A cached statement in use: bind in order, step, read columns. Resets itself at the end.
 class Query {
@@ -71,11 +77,15 @@ class Database {
   void begin() { execute("BEGIN IMMEDIATE"); }
   void commit();  // Failure with Remedy::look when the disk left the outcome open
   void roll_back() noexcept;
+  // Calls `committed` after each commit to a file in WAL mode, when the write lock is free and the
+  // log not yet copied back into the file.
+  void after_commit(std::function<void()> committed);
 
  private:
   void switch_to_wal(Millis patience);
   [[nodiscard]] sqlite3_stmt* prepare(const char* key, const std::string& sql);
 
+  std::unique_ptr<std::function<void()>> committed_;  // at an address that SQLite keeps
   using Finalizer = decltype(&sqlite3_finalize);
   std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> db_;
   std::unordered_map<const char*, std::unique_ptr<sqlite3_stmt, Finalizer>> statements_;
