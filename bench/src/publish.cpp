@@ -48,14 +48,13 @@ void publish_by_port(Publisher& publisher, const std::string& destination, int m
   for (int next = 0; sink.answered < messages;) {
     batch.clear();
     for (int room = window - (next - sink.answered); room > 0 && next < messages; --room, ++next) {
-      Outgoing message;
+      Outgoing& message = batch.emplace_back();
       message.token = static_cast<std::uint64_t>(next);
       message.destination = destination;
       message.message_id = message_id(next);
       message.message_type = kMessageType;
       message.body = body;
       message.sent_at = kSent;
-      batch.push_back(message);
     }
     if (publisher.submit(batch) != batch.size()) throw std::runtime_error("no room in the window");
     publisher.poll(std::chrono::steady_clock::now() + std::chrono::seconds(10), sink);

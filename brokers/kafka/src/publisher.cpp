@@ -122,7 +122,10 @@ KafkaPublisher::Index KafkaPublisher::take_slot(const Outgoing& message) {
   }
   const Index index = free_.back();
   free_.pop_back();
-  slots_[index] = {message, true, false};
+  Slot& slot = slots_[index];
+  slot.message = message;
+  slot.used = true;
+  slot.alone = false;
   return index;
 }
 
