@@ -33,6 +33,7 @@ class FakeRelaySession final : public RelaySession {
         std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
     return page;
   }
+  Result<SettledPage> settled(const LaneRead&) override { return kUnused; }
   Result<std::vector<Marked>> mark(std::span<const Mark> marks) override {
     ++store_.marks;
     if (store_.mark_failures > 0) {

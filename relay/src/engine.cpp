@@ -78,6 +78,7 @@ void Engine::State::decide() {
       drive_lists();
       for (TypeState& type : types_) activate(type);
       issue_reads();
+      drive_settle();
     }
     if (mode_ == Mode::once && all_done()) stopping_ = true;
   }
@@ -130,6 +131,7 @@ void Engine::State::begin_term() {
     type.rescan_at = now_ + options_.rescan_min;
     type.full_pages = 0;
     type.next_pass_at = {};
+    type.settle = {};
   }
 }
 
@@ -165,8 +167,9 @@ void Engine::State::drive_lists() {
 
 void Engine::State::drive_stop() {
   const bool open = std::any_of(requests_.begin(), requests_.end(), [](const auto& request) {
-    return request.second.kind != Kind::read && request.second.kind != Kind::list &&
-           request.second.kind != Kind::keys && request.second.kind != Kind::routes;
+    return request.second.kind != Kind::read && request.second.kind != Kind::settled &&
+           request.second.kind != Kind::list && request.second.kind != Kind::keys &&
+           request.second.kind != Kind::routes;
   });
   if (open || !rows_.empty()) return;
   if (lease_.holds() && !releasing_) {
@@ -179,8 +182,8 @@ void Engine::State::drive_stop() {
 
 bool Engine::State::all_done() const {
   const bool asked = std::any_of(requests_.begin(), requests_.end(), [](const auto& request) {
-    return request.second.kind == Kind::read || request.second.kind == Kind::list ||
-           request.second.kind == Kind::keys;
+    return request.second.kind == Kind::read || request.second.kind == Kind::settled ||
+           request.second.kind == Kind::list || request.second.kind == Kind::keys;
   });
   const bool listed = std::all_of(listed_.begin(), listed_.end(), [](bool lane) { return lane; });
   if (asked || !listed || !routes_read_ || !rows_.empty() || rung_) return false;
@@ -194,6 +197,7 @@ bool Engine::State::settled(const TypeState& type) const {
   const Gate& gate = destinations_[type.route.destination].gate;
   if (gate.failures_in_a_row() >= kProbesOfOnce) return true;
   if (type.gate.failures_in_a_row() >= kProbesOfOnce) return true;
+  if (settles_first(type)) return false;
   for (const StreamState& stream : type.streams) {
     if (stream.wanted) return false;
   }
@@ -228,6 +232,8 @@ void Engine::State::on(const RouteIs& event) {
     type.keys_known = false;
     type.keys_at = {};
   }
+  if (!type.known || type.route.version != event.version) type.settle = {};
+  if (!event.confirmed) raise(Alarm::consumer_silent, event.type, false);
   type.route = event;
   type.known = true;
   if (found_route) raise(Alarm::type_without_route, event.type, false);
@@ -329,6 +335,9 @@ void Engine::State::on(const Failed& event) {
       break;
     case Kind::keys:
       types_[request->type].keys_reading = false;
+      break;
+    case Kind::settled:
+      settling_ = false;
       break;
     case Kind::read:
       break;  // answered() gave back its room; the stream still wants it

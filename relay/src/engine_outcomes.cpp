@@ -262,6 +262,7 @@ void Engine::State::forget_old_marks() {
 }
 
 bool Engine::State::is_stale(std::int64_t id, Steady asked_at) const {
+  if (WAYBILL_MUTATION("stale_read")) return false;
   const auto marked = marked_at_.find(id);
   return marked != marked_at_.end() && marked->second >= asked_at;
 }

@@ -123,7 +123,7 @@ void Engine::State::take_slow(TypeState& type, const Request& request, const Row
   bool end = event.exhausted;
   for (const RowHead& row : event.rows) {
     bool stop = false;
-    if (!rows_.contains(row.id)) {
+    if (!rows_.contains(row.id) && !is_stale(row.id, request.asked_at)) {
       full = admit_slow(type, row, request.stream, stop) == Admitted::no_room;
     }
     if (stop) end = true;
@@ -156,6 +156,10 @@ Engine::State::Admitted Engine::State::admit_slow(TypeState& type, const RowHead
 // consumer has passed it by, as the single probe of its type, or if somebody asked for it.
 Engine::State::Admitted Engine::State::admit_resend(TypeState& type, const RowHead& row,
                                                     Stream stream, bool& end) {
+  if (settles_first(type)) {
+    end = stream == Stream::overdue;
+    return Admitted::passed;
+  }
   if (!has_room(type, row, stream)) return Admitted::no_room;
   if (stream == Stream::overdue && !type.route.confirmed) {
     // Nobody has to confirm this type any more: every required consumer has.

@@ -30,7 +30,7 @@ class Engine::State {
   // What the store is asked to do; one may fail for long while the others work: a server that is
   // read-only, a right that is missing.
   enum class Work { reading, leasing, marking };
-  enum class Kind { routes, list, read, keys, mark, judge, look, take, renew, release };
+  enum class Kind { routes, list, read, settled, keys, mark, judge, look, take, renew, release };
   struct StoreTrouble {
     std::uint32_t failures = 0;  // in a row
     Steady retry_at{};
@@ -43,6 +43,7 @@ class Engine::State {
     Stream stream = Stream::head;
     LaneCursor after{};
     std::uint32_t reserved = 0;
+    std::int64_t route_version = 0;
     Steady asked_at{};
     std::uint64_t term = 0;
     std::vector<RowMark> marks{};
@@ -141,6 +142,12 @@ class Engine::State {
   [[nodiscard]] std::uint32_t stream_room(TypeState& type, Stream stream) const;
   [[nodiscard]] std::size_t bytes_room(const TypeState& type) const;
 
+  // engine_settle.cpp: rows that wait for a consumer which was removed
+  void on(const SettledRead& event);
+  void drive_settle();
+  bool look_for_settled(TypeState& type);
+  [[nodiscard]] bool settles_first(const TypeState& type) const;
+
   // engine_rows.cpp: rows of a page
   Admitted admit_fresh(TypeState& type, const RowHead& row, Stream stream, Steady asked_at);
   void take_slow(TypeState& type, const Request& request, const RowsRead& event);
@@ -235,6 +242,7 @@ class Engine::State {
   bool marking_ = false;
   bool judging_ = false;
   bool reading_routes_ = false;
+  bool settling_ = false;
   std::array<bool, 3> listing_{};
 
   std::array<StoreTrouble, 3> trouble_;  // per Work

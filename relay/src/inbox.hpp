@@ -33,8 +33,8 @@ struct MarksAnswer {
 struct ReleaseAnswer {};
 struct StoreAnswer {
   RequestId request = 0;
-  std::variant<Error, RoutesAnswer, std::vector<std::string>, PageAnswer, std::vector<KeyBlock>,
-               MarksAnswer, LeaseView, std::optional<Lease>, ReleaseAnswer>
+  std::variant<Error, RoutesAnswer, std::vector<std::string>, PageAnswer, SettledPage,
+               std::vector<KeyBlock>, MarksAnswer, LeaseView, std::optional<Lease>, ReleaseAnswer>
       content;
 };
 

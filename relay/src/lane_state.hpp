@@ -81,6 +81,17 @@ class Pace {
   Steady next_at_{};
 };
 
+// Rows of a type that wait for no consumer any more because its route changed are looked for twice:
+// a confirmation that was judged by the old route may commit after the first pass.
+inline constexpr unsigned kSettlePasses = 2;
+
+struct SettleState {
+  unsigned passes = kSettlePasses;  // still to come; copies wait for the first one
+  Steady at{};                      // not before
+  Lane lane = Lane::overdue;
+  LaneCursor after{};
+};
+
 struct TypeState {
   RouteIs route;
   ProgressIs progress;
@@ -110,6 +121,8 @@ struct TypeState {
   bool keys_known = false;
   bool keys_reading = false;
   Steady keys_at{};
+
+  SettleState settle;
 
   Pace resends;
   bool probing = false;      // a probe is in flight

@@ -132,6 +132,7 @@ void Runner::Shell::carry_out() {
   actions_.clear();
   events_.clear();
   heads_.clear();
+  settled_.clear();
   key_blocks_.clear();
   type_lists_.clear();
   results_.clear();
@@ -150,6 +151,10 @@ void Runner::Shell::carry_out(ListTypes& action) {
 
 void Runner::Shell::carry_out(ReadRows& action) {
   workers_->put({action.request, ReadJob{action, types_.name(action.type)}});
+}
+
+void Runner::Shell::carry_out(ReadSettled& action) {
+  workers_->put({action.request, SettledJob{action, types_.name(action.type)}});
 }
 
 void Runner::Shell::carry_out(ReadKeys& action) {

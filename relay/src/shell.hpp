@@ -73,6 +73,7 @@ class Runner::Shell {
   void carry_out(ReadRoutes& action);
   void carry_out(ListTypes& action);
   void carry_out(ReadRows& action);
+  void carry_out(ReadSettled& action);
   void carry_out(ReadKeys& action);
   void carry_out(Admit& action);
   void carry_out(Publish& action);
@@ -125,6 +126,7 @@ class Runner::Shell {
   // Of this round: what the events point into, and what the engine wants.
   std::vector<Event> events_;
   std::deque<std::vector<RowHead>> heads_;
+  std::deque<std::vector<SettledRow>> settled_;
   std::deque<std::vector<KeyBlockHead>> key_blocks_;
   std::deque<std::vector<TypeId>> type_lists_;
   std::deque<std::vector<Marked>> results_;

@@ -85,6 +85,9 @@ void Runner::Shell::translate(StoreAnswer& answer) {
       learn_types(request, content);
     } else if constexpr (std::is_same_v<Content, PageAnswer>) {
       translate_page(request, content);
+    } else if constexpr (std::is_same_v<Content, SettledPage>) {
+      const auto& rows = settled_.emplace_back(std::move(content.rows));
+      events_.emplace_back(SettledRead{request, rows, content.last, content.exhausted});
     } else if constexpr (std::is_same_v<Content, std::vector<KeyBlock>>) {
       std::vector<KeyBlockHead>& blocks = key_blocks_.emplace_back();
       for (const KeyBlock& block : content) {
@@ -169,6 +172,7 @@ void Runner::Shell::tell_route(TypeId type) {
     event.held = route->dispatch != Dispatch::relay;
     event.ordering = route->ordering;
     event.confirm_deadline = route->confirm_deadline;
+    event.version = route->version;
   }
   events_.emplace_back(event);
 }

@@ -15,6 +15,7 @@ std::size_t urgency(const StoreJob& job) {
     std::size_t operator()(const RoutesJob&) const { return 1; }
     std::size_t operator()(const ListTypes&) const { return 2; }
     std::size_t operator()(const ReadJob&) const { return 2; }
+    std::size_t operator()(const SettledJob&) const { return 2; }
     std::size_t operator()(const KeysJob&) const { return 2; }
     std::size_t operator()(const MarksJob&) const { return 1; }
     std::size_t operator()(const LookAtLease&) const { return 0; }
@@ -65,6 +66,15 @@ class Call {
     auto page = session_.read(spec);
     if (!page) return page.error();
     return PageAnswer{std::move(*page), clock_.now()};
+  }
+
+  Content operator()(const SettledJob& job) {
+    LaneRead spec;
+    spec.lane = job.read.lane;
+    spec.message_type = job.message_type;
+    spec.after = job.read.after;
+    spec.rows_max = job.read.rows_max;
+    return content_of(session_.settled(spec));
   }
 
   Content operator()(const KeysJob& job) {

@@ -26,6 +26,10 @@ struct ReadJob {
   ReadRows read;
   std::string message_type;
 };
+struct SettledJob {
+  ReadSettled read;
+  std::string message_type;
+};
 struct KeysJob {
   ReadKeys read;
   std::string message_type;
@@ -41,8 +45,8 @@ struct TakeJob {
 };
 struct StoreJob {
   RequestId request = 0;
-  std::variant<RoutesJob, ListTypes, ReadJob, KeysJob, MarksJob, LookAtLease, TakeJob, RenewLease,
-               ReleaseLease>
+  std::variant<RoutesJob, ListTypes, ReadJob, SettledJob, KeysJob, MarksJob, LookAtLease, TakeJob,
+               RenewLease, ReleaseLease>
       call;
 };
 

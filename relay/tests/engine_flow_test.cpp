@@ -1,5 +1,6 @@
 // The happy path, its limits, late committers and backlogs.
 #include <algorithm>
+#include <set>
 
 #include "engine_fixture.hpp"
 
@@ -21,7 +22,6 @@ TEST_F(EngineFlow, E5_a_row_that_was_marked_while_a_read_was_under_way_is_not_se
   BenchOptions slow;
   slow.store_latency = Millis(20);
   slow.store_jitter = Millis(20);
-  slow.reads_at_once = true;
   make(slow);
   for (int i = 0; i < 500; ++i) {
     insert(2);
@@ -31,6 +31,26 @@ TEST_F(EngineFlow, E5_a_row_that_was_marked_while_a_read_was_under_way_is_not_se
   bench->run_for(seconds(5));
   EXPECT_EQ(store.count(MessageState::SUCCESS), 1000U);
   EXPECT_EQ(bench->seen().size(), 1000U);
+}
+
+TEST_F(EngineFlow, F6_a_due_row_that_was_marked_while_a_read_was_under_way_is_not_sent_again) {
+  BenchOptions slow;
+  slow.store_latency = Millis(5);
+  slow.store_jitter = Millis(60);
+  slow.broker_latency = Millis(500);
+  slow.broker_jitter = Millis(2000);
+  make(slow);
+  std::set<std::int64_t> refused;
+  bench->broker = [&](const MessageRow& row, const std::string&) {
+    return refused.insert(row.id).second ? PublishResult::rejected : PublishResult::acked;
+  };
+  for (int i = 0; i < 500; ++i) {
+    insert(2);
+    bench->run_for(Millis(20));
+  }
+  bench->run_for(seconds(10));
+  EXPECT_EQ(store.count(MessageState::SUCCESS), 1000U);
+  EXPECT_EQ(bench->seen().size(), 2000U);
 }
 
 TEST_F(EngineFlow, the_same_seed_and_events_give_the_same_actions) {

@@ -118,12 +118,29 @@ bool EngineBench::failed(RequestId request, const Result<T>& result) {
   return true;
 }
 
+// A read takes time, and shows the table as it was at its start or at its end.
+template <class Read, class Answer>
+void EngineBench::read_later(const Read& read, const Answer& answer) {
+  const Millis time = store_time();
+  if (random_() % 2 == 0) {
+    later(time, [read, answer] { answer(read()); });
+  } else {
+    later(time, [seen = read(), answer] { answer(seen); });
+  }
+}
+
 void EngineBench::carry_out(const ReadRoutes& action) {
-  later(store_time(), [this, request = action.request] {
-    auto routes = session_->routes();
-    if (failed(request, routes)) return;
-    routes_ = std::move(*routes);
-    progress_ = *session_->consumer_progress();
+  struct RoutesAnswer {
+    Result<std::vector<Route>> routes;
+    std::optional<std::vector<ConsumerProgress>> progress;
+  };
+  const auto read = [this] {
+    return RoutesAnswer{session_->routes(), *session_->consumer_progress()};
+  };
+  read_later(read, [this, request = action.request](const RoutesAnswer& seen) {
+    if (failed(request, seen.routes)) return;
+    routes_ = *seen.routes;
+    progress_ = seen.progress;
     for (TypeId type = 0; type < types_.size(); ++type) tell_type(type);
     give(RoutesRead{request});
   });
@@ -143,6 +160,7 @@ void EngineBench::tell_type(TypeId type) {
     route_is.held = route->dispatch != Dispatch::relay;
     route_is.ordering = route->ordering;
     route_is.confirm_deadline = route->confirm_deadline;
+    route_is.version = route->version;
   }
   const std::vector<ConsumerProgress> known = progress_.value_or(std::vector<ConsumerProgress>());
   for (std::size_t i = 0; route != nullptr && i < route->consumers.size(); ++i) {
@@ -160,8 +178,8 @@ void EngineBench::tell_type(TypeId type) {
 }
 
 void EngineBench::carry_out(const ListTypes& action) {
-  later(store_time(), [this, action] {
-    const auto names = session_->types_present(action.lane);
+  const auto read = [this, lane = action.lane] { return session_->types_present(lane); };
+  read_later(read, [this, action](const Result<std::vector<std::string>>& names) {
     if (failed(action.request, names)) return;
     std::vector<TypeId> types;
     for (const std::string& name : *names) {
@@ -185,9 +203,7 @@ void EngineBench::carry_out(const ReadRows& action) {
     spec.bytes_max = action.bytes_max;
     return session_->read(spec);
   };
-  const auto seen = options_.reads_at_once ? std::optional(read()) : std::nullopt;
-  later(store_time(), [this, action, read, seen] {
-    const auto page = seen ? *seen : read();
+  read_later(read, [this, action](const Result<LanePage>& page) {
     if (failed(action.request, page)) return;
     std::vector<RowHead> heads;
     for (const MessageRow& row : page->rows) {
@@ -198,10 +214,26 @@ void EngineBench::carry_out(const ReadRows& action) {
   });
 }
 
+void EngineBench::carry_out(const ReadSettled& action) {
+  const auto read = [this, action] {
+    LaneRead spec;
+    spec.lane = action.lane;
+    spec.message_type = types_[action.type];
+    spec.after = action.after;
+    spec.rows_max = action.rows_max;
+    return session_->settled(spec);
+  };
+  read_later(read, [this, request = action.request](const Result<SettledPage>& page) {
+    if (failed(request, page)) return;
+    give(SettledRead{request, page->rows, page->last, page->exhausted});
+  });
+}
+
 void EngineBench::carry_out(const ReadKeys& action) {
-  later(store_time(), [this, action] {
-    const auto rows =
-        session_->key_blocks(types_[action.type], action.confirmed, action.rows_max + 1);
+  const auto read = [this, action] {
+    return session_->key_blocks(types_[action.type], action.confirmed, action.rows_max + 1);
+  };
+  read_later(read, [this, action](const Result<std::vector<KeyBlock>>& rows) {
     if (failed(action.request, rows)) return;
     std::vector<KeyBlockHead> blocks;
     for (const KeyBlock& row : *rows) {

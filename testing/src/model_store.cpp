@@ -87,6 +87,25 @@ class ModelRelaySession final : public RelaySession {
     return blocks;
   }
 
+  Result<SettledPage> settled(const LaneRead& spec) override {
+    if (auto error = store_.fails("settled")) return *error;
+    const std::lock_guard lock(store_.mutex_);
+    SettledPage page;
+    page.last = spec.after;
+    page.exhausted = true;
+    const auto& lane = store_.lanes_[{spec.lane, std::string(spec.message_type)}];
+    std::uint32_t looked_at = 0;
+    for (auto place = lane.upper_bound({spec.after.at, spec.after.id}); place != lane.end();
+         ++place) {
+      page.exhausted = looked_at++ < spec.rows_max;
+      if (!page.exhausted) break;
+      page.last = {place->first, place->second};
+      const MessageRow& row = store_.rows_.at(place->second);
+      if (store_.is_settled(row)) page.rows.push_back({row.id, row.state, row.epoch});
+    }
+    return page;
+  }
+
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
     const std::lock_guard lock(store_.mutex_);
     return store_.progress_;
@@ -250,7 +269,9 @@ ConfirmResult ModelStore::confirm_one(const Confirmation& item) {
     static_cast<void>(apply({row.id, row.state, cause, row.epoch, due_in, item.reason}));
   };
   if (item.verdict == Verdict::done) {
-    receipts[item.consumer].verdict = Verdict::done;
+    Receipt& receipt = receipts[item.consumer];
+    receipt.verdict = Verdict::done;
+    receipt.epoch = std::max(receipt.epoch, item.epoch);
     const bool complete =
         std::all_of(route->consumers.begin(), route->consumers.end(), [&](const auto& consumer) {
           return receipts.contains(consumer) && receipts[consumer].verdict == Verdict::done;
@@ -274,6 +295,21 @@ ConfirmResult ModelStore::confirm_one(const Confirmation& item) {
   }
   write(Cause::consumer_later, route->confirm_deadline);
   return ConfirmResult::done;
+}
+
+bool ModelStore::is_settled(const MessageRow& row) const {
+  const Route* route = find_route(routes_, row.message_type);
+  if (route == nullptr) return false;
+  if (route->consumers.empty()) {
+    return row.state == MessageState::SENT || row.first_accepted_at.has_value();
+  }
+  const auto receipts = receipts_.find(row.id);
+  if (receipts == receipts_.end()) return false;
+  return std::all_of(route->consumers.begin(), route->consumers.end(), [&](const auto& consumer) {
+    const auto receipt = receipts->second.find(consumer);
+    return receipt != receipts->second.end() && receipt->second.verdict == Verdict::done &&
+           receipt->second.epoch >= row.epoch;
+  });
 }
 
 void ModelStore::change(MessageRow& row, const std::function<void(MessageRow&)>& how) {
@@ -341,6 +377,11 @@ void ModelStore::confirm(std::int64_t id) {
   static_cast<void>(apply({id, row.state, Cause::confirmed, row.epoch, Millis(0), {}}));
 }
 
+void ModelStore::add_receipt(std::int64_t id, const std::string& consumer) {
+  const std::lock_guard lock(mutex_);
+  receipts_[id][consumer] = {consumer, Verdict::done, rows_.at(id).epoch, {}, now()};
+}
+
 void ModelStore::set_state(std::int64_t id, MessageState state) {
   const std::lock_guard lock(mutex_);
   change(rows_.at(id), [&](MessageRow& row) { row.state = state; });
@@ -354,6 +395,11 @@ void ModelStore::set_defect(std::int64_t id, std::string defect) {
 MessageRow ModelStore::row(std::int64_t id) const {
   const std::lock_guard lock(mutex_);
   return rows_.at(id);
+}
+
+bool ModelStore::is_settled(std::int64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return is_settled(rows_.at(id));
 }
 
 std::size_t ModelStore::count(MessageState state) const {

@@ -29,6 +29,10 @@ constexpr std::uint64_t kCopiesPerRow = 3;
 constexpr std::uint64_t kCopiesPerKill = 50;
 // Probes of a healthy day on which a consumer slept.
 constexpr std::uint64_t kProbesMax = 60;
+// When a healthy relay has learnt that a consumer was removed and marked what waited for it, and
+// the probes that it may send until then.
+constexpr Millis kSettleTime = seconds(5);
+constexpr std::uint64_t kProbesWhileSettling = 2;
 
 struct Kind {
   const char* type;
@@ -158,6 +162,7 @@ class Simulation {
       check_change(before, after, cause);
     };
     for (const Kind& kind : kinds()) {
+      required_[kind.type] = kind.consumers;
       const bool late = std::string_view(kind.type) == "unrouted";
       if (!late) set_route(kind);
       if (late) in(some(kFaultyTime / 2), [this, &kind] { set_route(kind); });
@@ -190,6 +195,7 @@ class Simulation {
       fates_[0].asleep_until = start_ + kFaultyTime / 3 + some(kFaultyTime / 2);
       slept_ = true;
     }
+    plan_removals();
     if (!options_.faults) return;
     store_.fault = [this](std::string_view) -> std::optional<Error> {
       if (clock_.now() < store_down_until_ || fault(2)) return Error{Remedy::retry, "busy", {}};
@@ -206,12 +212,58 @@ class Simulation {
     Route route;
     route.message_type = kind.type;
     route.destination = kind.destination;
-    route.consumers = kind.consumers;
+    route.consumers = required_.at(kind.type);
     route.dispatch = kind.dispatch;
     route.ordering = kind.ordering;
     route.confirm_deadline = seconds(2);
     store_.set_route(route);
     tell(std::string("route of ") + kind.type);
+  }
+
+  // Operators remove consumers from routes: one that is away, and the only one of its type.
+  void plan_removals() {
+    const auto& mail_away = kinds()[1];
+    const auto& only_points = kinds()[0];
+    if (chance(30)) {
+      const Steady from = start_ + kFaultyTime / 4 + some(kFaultyTime / 4);
+      at(from, [this] {
+        tell("mail is given up");
+        fates_[1].asleep_until = start_ + kFaultyTime;
+      });
+      at(from + some(seconds(20)), [this, &mail_away] { remove_consumer(mail_away, "mail"); });
+      slept_ = true;
+    }
+    if (chance(30)) {
+      in(kFaultyTime / 4 + some(kFaultyTime / 2),
+         [this, &only_points] { remove_consumer(only_points, "points"); });
+    }
+  }
+
+  // What waited for it alone is done soon, and is not sent again for that.
+  void remove_consumer(const Kind& kind, const std::string& consumer) {
+    std::erase(required_.at(kind.type), consumer);
+    set_route(kind);
+    tell(consumer + " is removed from it");
+    if (options_.faults) return;
+    std::vector<std::int64_t> settled;
+    std::uint64_t copies = 0;
+    for (const auto& [id, row] : rows_) {
+      if (row.kind != &kind || !row.visible_at || is_final(store_.state(id))) continue;
+      if (!store_.is_settled(id)) continue;
+      settled.push_back(id);
+      copies += row.accepted;
+    }
+    in(kSettleTime, [this, settled, copies] {
+      std::uint64_t copies_now = 0;
+      for (const std::int64_t id : settled) {
+        copies_now += rows_.at(id).accepted;
+        if (store_.state(id) == MessageState::SUCCESS) continue;
+        violate(named(id) + " waits for a consumer that was removed");
+      }
+      if (copies_now > copies + kProbesWhileSettling) {
+        violate(std::to_string(copies_now - copies) + " copies of rows that wait for nobody");
+      }
+    });
   }
 
   std::unique_ptr<EngineBench> bear() {
@@ -518,8 +570,8 @@ class Simulation {
     const auto id = MessageId::parse(item.message_id);
     for (const Kind& kind : kinds()) {
       if (!id || id->message_type != kind.type) continue;
-      return std::find(kind.consumers.begin(), kind.consumers.end(), item.consumer) !=
-             kind.consumers.end();
+      const auto& required = required_.at(kind.type);
+      return std::find(required.begin(), required.end(), item.consumer) != required.end();
     }
     return false;
   }
@@ -545,11 +597,11 @@ class Simulation {
     if (cause == Cause::consumer_failed && row.failed_by.empty())
       violate(what + ", but none failed");
     if (after.state != MessageState::SUCCESS) return;
-    if (row.kind->consumers.empty()) {
+    if (required_.at(row.kind->type).empty()) {
       if (row.accepted == 0) violate(what + ", but the broker never had it");
       return;
     }
-    for (const std::string& consumer : row.kind->consumers) {
+    for (const std::string& consumer : required_.at(row.kind->type)) {
       if (!row.done_by.contains(consumer)) violate(what + ", but " + consumer + " has not done it");
     }
   }
@@ -582,7 +634,7 @@ class Simulation {
       if (stored.state != MessageState::SUCCESS) continue;
       for (std::size_t i = 0; i < consumers_.size(); ++i) {
         const std::string& name = consumers_[i].name();
-        const auto& required = row.kind->consumers;
+        const auto& required = required_.at(row.kind->type);
         if (std::find(required.begin(), required.end(), name) == required.end()) continue;
         // What a restored backup has forgotten is for the reconciliation to find.
         if (consumers_[i].effects(row.message_id) != 1 && !fates_[i].was_restored) {
@@ -625,6 +677,7 @@ class Simulation {
   std::array<Steady, 2> down_until_{};
   std::uint64_t births_ = 0;
 
+  std::map<std::string, std::vector<std::string>> required_;  // by type, as the routes are now
   std::map<std::int64_t, RowFacts> rows_;
   SimulationReport report_;
 };
@@ -660,6 +713,8 @@ std::vector<std::string> simulation_mutations() {
           "resend_flood",
           "no_overdue_lane",
           "no_due_lane",
+          "stale_read",
+          "no_settling",
           "no_late_reread",
           "no_rescan",
           "impatient_taker",

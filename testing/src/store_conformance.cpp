@@ -150,6 +150,22 @@ LanePage StoreConformance::read(Lane lane, LaneCursor after, std::uint32_t rows_
   return must(relay_->read(spec));
 }
 
+// Page by page.
+StoreConformance::Settled StoreConformance::settled(Lane lane, const std::string& message_type) {
+  Settled all;
+  LaneRead spec;
+  spec.lane = lane;
+  spec.message_type = message_type;
+  spec.rows_max = 1;
+  for (int i = 0; i < 100; ++i) {
+    const SettledPage page = must(relay_->settled(spec));
+    for (const SettledRow& row : page.rows) all[row.id] = row.state;
+    if (page.exhausted) return all;
+    spec.after = page.last;
+  }
+  throw std::runtime_error("the lane has no end");
+}
+
 TEST_P(StoreConformance, every_legal_arrow_moves_its_row_and_no_other_does) {
   for (const MessageState from : kMessageStates) {
     for (const Cause cause : kCauses) {
@@ -585,6 +601,71 @@ TEST_P(StoreConformance, H7_with_several_consumers_the_row_is_done_when_all_have
   EXPECT_EQ(confirm("A-1", "audit", Verdict::done), ConfirmResult::done);
   EXPECT_EQ(state_of(id), "SUCCESS");
   EXPECT_EQ(must(console_->show(id))->receipts.size(), 3U);
+}
+
+TEST_P(StoreConformance, H7_rows_that_waited_for_a_removed_consumer_alone_are_told) {
+  set_route({"points", "mail"});
+  std::map<std::string, std::int64_t> ids;
+  const auto sent = [&](const std::string& identifier) {
+    const std::int64_t id = ids[identifier] = insert(identifier);
+    ASSERT_EQ(change(id, INIT, Cause::acked_unconfirmed), Marked::done);
+  };
+  const auto waits_long = [&](const std::string& identifier) {
+    sent(identifier);
+    ASSERT_EQ(change(ids[identifier], SENT, Cause::acked_unconfirmed, std::chrono::hours(1)),
+              Marked::done);
+  };
+  for (const char* identifier : {"done", "done-too", "by-mail", "by-nobody"}) sent(identifier);
+  for (const char* identifier : {"copied", "copied-by-nobody"}) waits_long(identifier);
+  for (const char* identifier : {"done", "done-too", "copied"}) {
+    ASSERT_EQ(confirm(identifier, "points", Verdict::done), ConfirmResult::done);
+  }
+  ASSERT_EQ(confirm("by-mail", "mail", Verdict::done), ConfirmResult::done);
+
+  EXPECT_TRUE(settled(Lane::overdue).empty()) << "each waits for somebody";
+  EXPECT_TRUE(settled(Lane::due).empty());
+  set_route({"points"});
+  EXPECT_EQ(settled(Lane::overdue), (Settled{{ids["done"], SENT}, {ids["done-too"], SENT}}));
+  EXPECT_EQ(settled(Lane::due), (Settled{{ids["copied"], RETRY}}));
+  EXPECT_TRUE(settled(Lane::due, "another.type").empty());
+  set_route({"mail"});
+  EXPECT_EQ(settled(Lane::overdue), (Settled{{ids["by-mail"], SENT}}));
+  EXPECT_TRUE(settled(Lane::due).empty());
+
+  EXPECT_EQ(change(ids["by-mail"], SENT, Cause::confirmed), Marked::done);
+  EXPECT_TRUE(settled(Lane::overdue).empty());
+  set_route({"points"});
+  EXPECT_EQ(change(ids["copied"], RETRY, Cause::confirmed), Marked::done);
+  EXPECT_TRUE(settled(Lane::due).empty());
+}
+
+TEST_P(StoreConformance, H7_without_consumers_what_a_broker_has_waits_for_nobody) {
+  set_route({"points"});
+  const std::int64_t sent = row_in(SENT);
+  const std::int64_t copied = row_in(SENT);
+  ASSERT_EQ(change(copied, SENT, Cause::acked_unconfirmed, std::chrono::hours(1)), Marked::done);
+  row_in(RETRY);  // no broker has had it
+  row_in(INIT);
+  EXPECT_TRUE(settled(Lane::overdue).empty());
+  set_route({});
+  EXPECT_EQ(settled(Lane::overdue), (Settled{{sent, SENT}}));
+  EXPECT_EQ(settled(Lane::due), (Settled{{copied, RETRY}}));
+}
+
+TEST_P(StoreConformance, H7_H11_what_was_done_before_a_replay_does_not_settle_the_replayed_row) {
+  set_route({"points", "mail"});
+  const std::int64_t id = insert("A-1");
+  ASSERT_EQ(confirm("A-1", "points", Verdict::done), ConfirmResult::done);
+  ASSERT_EQ(confirm("A-1", "mail", Verdict::failed), ConfirmResult::done);
+  ASSERT_EQ(change(id, DEAD, Cause::replay), Marked::done);
+  set_route({"points", "audit"});
+  set_route({"points"});
+  EXPECT_TRUE(settled(Lane::due).empty());
+  set_route({"points", "audit"});
+  ASSERT_EQ(confirm("A-1", "points", Verdict::done, 1), ConfirmResult::done);
+  EXPECT_TRUE(settled(Lane::due).empty());
+  set_route({"points"});
+  EXPECT_EQ(settled(Lane::due), (Settled{{id, RETRY}}));
 }
 
 TEST_P(StoreConformance, H7_simultaneous_confirmations_of_several_consumers_finish_every_row) {

@@ -73,6 +73,28 @@ TEST(Confirmations, H7_three_consumers_confirm_at_the_same_instant_and_every_row
   EXPECT_EQ(shop.sql("orders", count("state = 'SENT'"))[0], "1");
 }
 
+TEST(Confirmations, H7_removing_a_consumer_completes_what_waited_for_it_only) {
+  constexpr int kOrders = 60;
+  Shop shop;
+  std::ofstream(shop.file("points.key"))
+      << "k1 points " << kSecret << "\nk2 mail " << kSecret << '\n';
+  shop.start_order_service("relay", {"--relay"});
+  ASSERT_EQ(shop.waybill("routes set order.placed --consumers points,mail").exit_code, 0);
+  place_all(shop, kOrders);
+  ASSERT_TRUE(shop.wait_for("orders", count("state = 'SENT'"), std::to_string(kOrders)));
+  for (int i = 0; i < kOrders; i += 2) {
+    ASSERT_EQ(confirm(shop, "k1", done("A-" + std::to_string(i), "points")), "done");
+  }
+  EXPECT_EQ(shop.sql("orders", count("state = 'SUCCESS'"))[0], "0");
+  // The deadline is 30 s: none of this is the work of another copy.
+  ASSERT_EQ(shop.waybill("routes set order.placed --consumers points").exit_code, 0);
+  EXPECT_TRUE(shop.wait_for("orders", count("state = 'SUCCESS'"), std::to_string(kOrders / 2)));
+  EXPECT_EQ(shop.sql("orders", count("state = 'SENT'"))[0], std::to_string(kOrders / 2));
+  ASSERT_EQ(shop.waybill("routes set order.placed --consumers ''").exit_code, 0);
+  EXPECT_TRUE(shop.wait_for("orders", count("state = 'SUCCESS'"), std::to_string(kOrders)));
+  EXPECT_EQ(shop.sql("queue", kCopies)[0], std::to_string(kOrders));
+}
+
 TEST(Confirmations, H1_H2_H3_a_repeat_gets_its_answer_and_strangers_find_nothing) {
   Shop shop;
   shop.start_order_service("relay", {"--relay"});

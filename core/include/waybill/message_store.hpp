@@ -85,6 +85,19 @@ struct LanePage {
   DatabaseTime now;        // the database's clock at the read
 };
 
+// A row that waits for no consumer any more, though it is not marked so.
+struct SettledRow {
+  std::int64_t id = 0;
+  MessageState state = MessageState::SENT;  // SENT or RETRY
+  std::uint32_t epoch = 0;
+};
+
+struct SettledPage {
+  std::vector<SettledRow> rows;
+  LaneCursor last;         // behind the rows that were looked at
+  bool exhausted = false;  // nothing more behind it now
+};
+
 // One change of one row, by compare-and-set on (id, from, epoch).
 struct Mark {
   std::int64_t id = 0;
@@ -147,6 +160,11 @@ class RelaySession {
   [[nodiscard]] virtual Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type,
                                                                  bool confirmed,
                                                                  std::uint32_t rows_max) = 0;
+  // Looks at the next rows_max rows of the overdue or due lane, their time come or not, for those
+  // that are to be marked confirmed: every consumer that the route names now has said done in the
+  // row's epoch; where it names none, a broker has had the row. A confirmation marks its row
+  // itself, so these are rows that waited for a consumer which was removed.
+  [[nodiscard]] virtual Result<SettledPage> settled(const LaneRead& spec) = 0;
   // Every consumer that ever confirmed. Nothing = this store keeps no such record; unconfirmed
   // messages are then sent again at a low, fixed pace.
   [[nodiscard]] virtual Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "json_rows.hpp"
 #include "row_writer.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
@@ -62,6 +63,24 @@ class MariadbRelaySession final : public RelaySession {
                           static_cast<std::uint32_t>(rows.number(at, 3)), rows.number(at, 4) != 0});
       }
       return blocks;
+    });
+  }
+
+  Result<SettledPage> settled(const LaneRead& spec) override {
+    return guarded([&] {
+      const Rows rows =
+          connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
+                           Parameters()
+                               .add(spec.message_type)
+                               .add(spec.after.id)
+                               .add(spec.after.at)
+                               .add(std::int64_t{spec.rows_max}));
+      const std::vector<store::WaitingRow> waiting = store::read_waiting(rows);
+      const std::vector<std::int64_t> ids = store::ids_of(waiting);
+      return store::settle(
+          store::read_routes(connection_.read(sql::kRoutes)), spec, waiting,
+          store::read_receipts(connection_.read(
+              sql::kReceipts, Parameters().add(std::string_view(json_list(ids))))));
     });
   }
 

@@ -48,13 +48,7 @@ class PostgresConfirmTables final : public store::ConfirmTables {
   }
 
   std::vector<store::StoredReceipt> receipts(std::span<const std::int64_t> ids) override {
-    const Rows rows = connection_.read(sql::kReceipts, std::move(Parameters().add(ids)));
-    std::vector<store::StoredReceipt> receipts;
-    for (std::size_t at = 0; at < rows.size(); ++at) {
-      receipts.push_back({rows.number(at, 0), rows.text(at, 1), rows.text(at, 2),
-                          static_cast<std::uint32_t>(rows.number(at, 3)), rows.text(at, 4)});
-    }
-    return receipts;
+    return store::read_receipts(connection_.read(sql::kReceipts, std::move(Parameters().add(ids))));
   }
 
   void write_receipts(std::span<const store::StoredReceipt> receipts) override {

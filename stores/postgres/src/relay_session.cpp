@@ -59,6 +59,24 @@ class PostgresRelaySession final : public RelaySession {
     });
   }
 
+  Result<SettledPage> settled(const LaneRead& spec) override {
+    return guarded([&] {
+      const Rows rows =
+          connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
+                           std::move(Parameters()
+                                         .add(spec.message_type)
+                                         .add(spec.after.id)
+                                         .add(spec.after.at)
+                                         .add(std::int64_t{spec.rows_max})));
+      const std::vector<store::WaitingRow> waiting = store::read_waiting(rows);
+      const std::vector<std::int64_t> ids = store::ids_of(waiting);
+      return store::settle(
+          store::read_routes(connection_.read(sql::kRoutes)), spec, waiting,
+          store::read_receipts(connection_.read(
+              sql::kReceipts, std::move(Parameters().add(std::span<const std::int64_t>(ids))))));
+    });
+  }
+
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
     return guarded([&] {
       return std::optional(store::read_consumers(connection_.read(sql::kConsumerProgress)));

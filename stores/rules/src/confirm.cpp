@@ -8,6 +8,12 @@
 namespace waybill::store {
 namespace {
 
+// Whether a row is done: every required consumer has said so.
+template <class HasDone>
+bool all_done(const Route& route, const HasDone& has_done) {
+  return std::all_of(route.consumers.begin(), route.consumers.end(), has_done);
+}
+
 // Judges the items one after the other on a copy of what the transaction has locked.
 class Judge {
  public:
@@ -124,15 +130,18 @@ class Judge {
     return ConfirmResult::done;
   }
 
-  // done is final, and the newest epoch wins.
+  // done is final, and the newest epoch wins: done once more after a replay says that the replayed
+  // message is done too.
   void record(const Confirmation& item, const ConfirmedRow& row) {
     StoredReceipt receipt{row.id, item.consumer, std::string(to_string(item.verdict)), item.epoch,
                           std::string(cut_text(item.reason, kReasonBytesMax))};
     const ReceiptKey key{row.id, item.consumer};
     const auto known = receipts_.find(key);
-    if (known != receipts_.end() &&
-        (known->second.verdict == "done" || known->second.epoch > item.epoch)) {
-      return;
+    if (known != receipts_.end()) {
+      const StoredReceipt& old = known->second;
+      const bool final =
+          old.verdict == "done" && (item.verdict != Verdict::done || old.epoch == item.epoch);
+      if (final || old.epoch > item.epoch) return;
     }
     written_.insert_or_assign(key, receipt);
     receipts_.insert_or_assign(key, std::move(receipt));
@@ -144,9 +153,8 @@ class Judge {
   }
 
   bool is_complete(const Route& route, const ConfirmedRow& row) const {
-    return std::all_of(
-        route.consumers.begin(), route.consumers.end(),
-        [&](const std::string& consumer) { return verdict_of(row, consumer) == "done"; });
+    return all_done(
+        route, [&](const std::string& consumer) { return verdict_of(row, consumer) == "done"; });
   }
 
   void change(ConfirmedRow& row, MessageState from, Cause cause, std::string reason,
@@ -196,6 +204,38 @@ class Judge {
 
 std::vector<ConfirmResult> confirm(ConfirmTables& tables, std::span<const Confirmation> items) {
   return Judge(tables.routes(), tables).run(items);
+}
+
+SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
+                   std::span<const WaitingRow> waiting, std::span<const StoredReceipt> receipts) {
+  SettledPage page;
+  page.last = waiting.empty() ? spec.after : LaneCursor{waiting.back().at, waiting.back().id};
+  page.exhausted = waiting.size() < spec.rows_max;
+  const Route* route = find_route(routes, spec.message_type);
+  if (route == nullptr) return page;
+  std::map<std::pair<std::int64_t, std::string_view>, std::uint32_t> done;
+  for (const StoredReceipt& receipt : receipts) {
+    if (receipt.verdict == "done") done[{receipt.id, receipt.consumer}] = receipt.epoch;
+  }
+  const MessageState state = spec.lane == Lane::overdue ? MessageState::SENT : MessageState::RETRY;
+  for (const WaitingRow& row : waiting) {
+    // What was done before a replay does not make the replayed message done.
+    const bool settled = route->consumers.empty()
+                             ? row.accepted
+                             : all_done(*route, [&](const std::string& consumer) {
+                                 const auto known = done.find({row.id, consumer});
+                                 return known != done.end() && known->second >= row.epoch;
+                               });
+    if (settled) page.rows.push_back({row.id, state, row.epoch});
+  }
+  return page;
+}
+
+std::vector<std::int64_t> ids_of(std::span<const WaitingRow> waiting) {
+  std::vector<std::int64_t> ids;
+  ids.reserve(waiting.size());
+  for (const WaitingRow& row : waiting) ids.push_back(row.id);
+  return ids;
 }
 
 }  // namespace waybill::store

@@ -28,16 +28,7 @@ class SqliteConfirmTables final : public store::ConfirmTables {
   }
 
   std::vector<store::StoredReceipt> receipts(std::span<const std::int64_t> rows) override {
-    std::vector<store::StoredReceipt> receipts;
-    for (const std::int64_t row : rows) {
-      Query query = connection_.query(sql::kReceipts);
-      query.bind(row);
-      while (query.step()) {
-        receipts.push_back({row, query.text(0), query.text(1),
-                            static_cast<std::uint32_t>(query.number(2)), query.text(3)});
-      }
-    }
-    return receipts;
+    return read_receipts(connection_, rows);
   }
 
   void write_receipts(std::span<const store::StoredReceipt> receipts) override {

@@ -58,6 +58,25 @@ class SqliteRelaySession final : public RelaySession {
     });
   }
 
+  Result<SettledPage> settled(const LaneRead& spec) override {
+    return guarded([&] {
+      const std::string after = format_time(spec.after.at);
+      std::vector<store::WaitingRow> waiting;
+      {
+        Query query =
+            connection_.query(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry);
+        query.bind(spec.message_type).bind(spec.after.id).bind(after);
+        query.bind(std::int64_t{spec.rows_max});
+        while (query.step()) {
+          waiting.push_back({query.number(0), parse_time(query.text(1)),
+                             static_cast<std::uint32_t>(query.number(2)), query.number(3) != 0});
+        }
+      }
+      return store::settle(read_routes(connection_), spec, waiting,
+                           read_receipts(connection_, store::ids_of(waiting)));
+    });
+  }
+
   Result<std::optional<std::vector<ConsumerProgress>>> consumer_progress() override {
     return guarded([&] {
       std::vector<ConsumerProgress> consumers;

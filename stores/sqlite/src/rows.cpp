@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "sql.hpp"
-#include "waybill/stores/rules.hpp"
 
 namespace waybill::sqlite {
 namespace {
@@ -88,6 +87,20 @@ LeaseView read_lease(Connection& connection) {
   if (!query.step()) throw store::empty_lease_table();
   return {static_cast<std::uint64_t>(query.number(0)), static_cast<std::uint64_t>(query.number(1)),
           query.text(2)};
+}
+
+std::vector<store::StoredReceipt> read_receipts(Connection& connection,
+                                                std::span<const std::int64_t> ids) {
+  std::vector<store::StoredReceipt> receipts;
+  for (const std::int64_t id : ids) {
+    Query query = connection.query(sql::kReceipts);
+    query.bind(id);
+    while (query.step()) {
+      receipts.push_back({id, query.text(0), query.text(1),
+                          static_cast<std::uint32_t>(query.number(2)), query.text(3)});
+    }
+  }
+  return receipts;
 }
 
 }  // namespace waybill::sqlite

@@ -1,11 +1,14 @@
 // Between SQLite's columns and waybill's values.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "connection.hpp"
 #include "waybill/message_store.hpp"
+#include "waybill/stores/rules.hpp"
 
 namespace waybill::sqlite {
 
@@ -22,5 +25,7 @@ namespace waybill::sqlite {
 
 [[nodiscard]] std::vector<Route> read_routes(Connection& connection);
 [[nodiscard]] LeaseView read_lease(Connection& connection);
+[[nodiscard]] std::vector<store::StoredReceipt> read_receipts(Connection& connection,
+                                                              std::span<const std::int64_t> ids);
 
 }  // namespace waybill::sqlite

@@ -52,6 +52,7 @@ struct RouteIs {
   bool held = false;       // an in-process sender goes first
   Ordering ordering = Ordering::none;
   Millis confirm_deadline{30'000};
+  std::int64_t version = 0;  // another at each change of the route in the database
 };
 // How far the slowest required consumer of a type has come. Without `recorded` the store cannot
 // say.
@@ -73,6 +74,12 @@ struct RowsRead {
   std::span<const RowHead> rows;  // in the lane's order
   bool exhausted = false;
   DatabaseTime now{};
+};
+struct SettledRead {
+  RequestId request = 0;
+  std::span<const SettledRow> rows;
+  LaneCursor last{};
+  bool exhausted = false;
 };
 // A row that holds back later rows of its key, as the store has it.
 struct KeyBlockHead {
@@ -123,9 +130,9 @@ struct Rung {};  // rows may have been committed
 struct Stop {};  // read and publish no more, mark what comes back, release
 struct Tick {};  // time passed
 
-using Event =
-    std::variant<RouteIs, ProgressIs, RoutesRead, TypesListed, RowsRead, KeysRead, Published,
-                 Withdrawn, MarksDone, LeaseSeen, LeaseIs, LeaseReleased, Failed, Rung, Stop, Tick>;
+using Event = std::variant<RouteIs, ProgressIs, RoutesRead, TypesListed, RowsRead, SettledRead,
+                           KeysRead, Published, Withdrawn, MarksDone, LeaseSeen, LeaseIs,
+                           LeaseReleased, Failed, Rung, Stop, Tick>;
 
 // ---- actions ----------------------------------------------------------------------------------
 
@@ -145,6 +152,14 @@ struct ReadRows {
   Millis overdue_after{0};
   std::uint32_t rows_max = 0;
   std::size_t bytes_max = 0;
+};
+// Those of the next rows of a lane that wait for no consumer any more.
+struct ReadSettled {
+  RequestId request = 0;
+  TypeId type = 0;
+  Lane lane = Lane::overdue;
+  LaneCursor after;
+  std::uint32_t rows_max = 0;
 };
 // The rows of an ordered type that hold back others.
 struct ReadKeys {
@@ -221,9 +236,9 @@ struct RaiseAlarm {
   std::int64_t id = 0;  // the row, with message_dead
 };
 
-using Action = std::variant<ReadRoutes, ListTypes, ReadRows, ReadKeys, Admit, Publish, Drop,
-                            MarkRows, JudgeRows, LookAtLease, TakeLease, RenewLease, ReleaseLease,
-                            PublishUntil, RaiseAlarm>;
+using Action = std::variant<ReadRoutes, ListTypes, ReadRows, ReadSettled, ReadKeys, Admit, Publish,
+                            Drop, MarkRows, JudgeRows, LookAtLease, TakeLease, RenewLease,
+                            ReleaseLease, PublishUntil, RaiseAlarm>;
 
 struct EngineStats {
   std::uint64_t published = 0;

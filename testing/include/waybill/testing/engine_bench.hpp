@@ -19,8 +19,7 @@ struct BenchOptions {
   std::uint64_t seed = 1;
   std::string holder = "bench";
   Millis store_latency{1};
-  Millis store_jitter{0};      // added to each call, evenly from 0 to this
-  bool reads_at_once = false;  // a read sees the rows as they are when it is asked, not answered
+  Millis store_jitter{0};  // added to each call, evenly from 0 to this
   Millis broker_latency{2};
   Millis broker_jitter{0};
 };
@@ -78,6 +77,8 @@ class EngineBench {
 
  private:
   void later(Steady::duration delay, std::function<void()> what);
+  template <class Read, class Answer>
+  void read_later(const Read& read, const Answer& answer);
   [[nodiscard]] Millis store_time() {
     return some_time(options_.store_latency, options_.store_jitter);
   }
@@ -90,6 +91,7 @@ class EngineBench {
   void carry_out(const relay::ReadRoutes& action);
   void carry_out(const relay::ListTypes& action);
   void carry_out(const relay::ReadRows& action);
+  void carry_out(const relay::ReadSettled& action);
   void carry_out(const relay::ReadKeys& action);
   void carry_out(const relay::Admit& action);
   void carry_out(const relay::Publish& action);

@@ -57,11 +57,15 @@ class ModelStore final : public MessageStore {
   Marked act(std::int64_t id, Cause cause);
   // As if its only consumer had confirmed it.
   void confirm(std::int64_t id);
+  // A receipt by a transaction that saw an older route, and so left the row as it is.
+  void add_receipt(std::int64_t id, const std::string& consumer);
   void set_state(std::int64_t id, MessageState state);
   void set_defect(std::int64_t id, std::string defect);
 
   [[nodiscard]] MessageRow row(std::int64_t id) const;
   [[nodiscard]] MessageState state(std::int64_t id) const { return row(id).state; }
+  // Nobody has to confirm it any more.
+  [[nodiscard]] bool is_settled(std::int64_t id) const;
   [[nodiscard]] std::size_t count(MessageState state) const;
   [[nodiscard]] std::vector<std::int64_t> ids() const;  // of the visible rows
   [[nodiscard]] LeaseView lease_view() const;
@@ -90,6 +94,7 @@ class ModelStore final : public MessageStore {
   }
   Marked apply(const Mark& mark);
   ConfirmResult confirm_one(const Confirmation& item);
+  [[nodiscard]] bool is_settled(const MessageRow& row) const;
   // Takes the row out of its lane, changes it, and puts it into the lane of its new state.
   void change(MessageRow& row, const std::function<void(MessageRow&)>& how);
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -58,6 +59,9 @@ class StoreConformance : public ::testing::TestWithParam<StoreUnderTest> {
   [[nodiscard]] ConfirmResult confirm(const std::string& identifier, const std::string& consumer,
                                       Verdict verdict, std::uint32_t epoch = 0);
   [[nodiscard]] LanePage read(Lane lane, LaneCursor after = {}, std::uint32_t rows_max = 100);
+
+  using Settled = std::map<std::int64_t, MessageState>;
+  [[nodiscard]] Settled settled(Lane lane, const std::string& message_type = "order.placed");
 
   std::unique_ptr<StoreFixture> database_;
   std::unique_ptr<MessageStore> store_;

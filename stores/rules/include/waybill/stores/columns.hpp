@@ -62,4 +62,26 @@ template <class Rows>
   return consumers;
 }
 
+// A page of rows that wait for confirmations: id, place in the lane, epoch, whether a broker has
+// it.
+template <class Rows>
+[[nodiscard]] std::vector<WaitingRow> read_waiting(const Rows& rows) {
+  std::vector<WaitingRow> waiting;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    waiting.push_back({rows.number(at, 0), rows.time(at, 1),
+                       static_cast<std::uint32_t>(rows.number(at, 2)), rows.number(at, 3) != 0});
+  }
+  return waiting;
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<StoredReceipt> read_receipts(const Rows& rows) {
+  std::vector<StoredReceipt> receipts;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    receipts.push_back({rows.number(at, 0), rows.text(at, 1), rows.text(at, 2),
+                        static_cast<std::uint32_t>(rows.number(at, 3)), rows.text(at, 4)});
+  }
+  return receipts;
+}
+
 }  // namespace waybill::store

@@ -89,6 +89,20 @@ struct StoredReceipt {
   std::string reason;
 };
 
+// A row that waits for confirmations, as a page of its lane shows it.
+struct WaitingRow {
+  std::int64_t id = 0;
+  DatabaseTime at;  // its place in the lane
+  std::uint32_t epoch = 0;
+  bool accepted = false;
+};
+
+// Those of a page of `spec` that wait for nobody, by the same rule as a confirmation.
+[[nodiscard]] SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
+                                 std::span<const WaitingRow> waiting,
+                                 std::span<const StoredReceipt> receipts);
+[[nodiscard]] std::vector<std::int64_t> ids_of(std::span<const WaitingRow> waiting);
+
 // The tables that a batch of confirmations reads and writes, inside one transaction. All members
 // throw Failure.
 class ConfirmTables {
