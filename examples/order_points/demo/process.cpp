@@ -107,6 +107,7 @@ Service::Service(std::string name, std::string output,
     : name_(std::move(name)), output_(std::move(output)), command_(std::move(command)) {}
 
 void Service::start() {
+  start_at_.reset();
   process_.emplace(command_(), output_);
 }
 
@@ -132,7 +133,7 @@ void Service::stop() {
 
 void Service::tick() {
   const auto now = steady_clock::now();
-  if (!process_ && now >= start_at_) start();
+  if (!process_ && start_at_ && now >= *start_at_) start();
   if (!process_ || !process_->status()) return;
   surprises_.push_back(name_ + " " + describe_status(*process_->status()) + ", see " + output_);
   if (surprises_.size() >= kSurprisesMax)

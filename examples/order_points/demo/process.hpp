@@ -61,7 +61,7 @@ class Service {
   // SIGTERM, and started again at once; with changed arguments.
   void restart();
   void stop();
-  // Starts it again when its time has come.
+  // Starts it again when its time has come; not one that was never started.
   void tick();
   // What it writes into its port file when it is up; throws when it does not come up.
   [[nodiscard]] std::string wait_for_port(const std::string& port_file);
@@ -76,7 +76,7 @@ class Service {
   std::string output_;
   std::function<std::vector<std::string>()> command_;
   std::optional<Process> process_;
-  SteadyTime start_at_{};
+  std::optional<SteadyTime> start_at_;  // when to start again
   int kills_ = 0;
   std::vector<std::string> surprises_;
 };
