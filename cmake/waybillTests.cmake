@@ -14,16 +14,21 @@ if(SOCI_INCLUDE AND SOCI_CORE AND SOCI_MYSQL AND SOCI_POSTGRESQL)
   set(SOCI_LIBRARIES ${SOCI_POSTGRESQL} ${SOCI_MYSQL} ${SOCI_CORE})
 endif()
 
-# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON]): executable waybill_NAME_tests, each TEST a ctest named
-# NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels the tests.
-# With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
+# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON] [FILTER patterns]): executable waybill_NAME_tests, each TEST a
+# ctest named NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels
+# the tests. With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
+# With FILTER, only the tests that GoogleTest finds by it are run.
 function(waybill_test name)
-  cmake_parse_arguments(test "PYTHON" "" "SERVERS" ${ARGN})
+  cmake_parse_arguments(test "PYTHON" "FILTER" "SERVERS" ${ARGN})
   add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
   target_link_libraries(waybill_${name}_tests PRIVATE GTest::gtest_main)
   waybill_strict(waybill_${name}_tests)
-  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list
-    PROPERTIES TIMEOUT 300)
+  set(filter)
+  if(test_FILTER)
+    set(filter TEST_FILTER "${test_FILTER}")
+  endif()
+  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." ${filter}
+    DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list PROPERTIES TIMEOUT 300)
   set(fixtures ${test_SERVERS})
   if(test_SERVERS)
     target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_SERVERS_TOOLS="${PROJECT_SOURCE_DIR}/tools/servers")

@@ -83,6 +83,12 @@ void block_stop_signals() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
+bool is_told_to_stop_within(std::chrono::seconds time) {
+  const sigset_t signals = stop_signals();
+  const timespec wait{time.count(), 0};
+  return ::sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
 int serve(http::Server& server, const std::string& port_file) {
   const waybill::Result<std::uint16_t> port = server.start();
   if (!port) {

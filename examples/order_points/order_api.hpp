@@ -1,13 +1,19 @@
 // The HTTP side that both order services share: POST /orders, GET /orders/{id}, GET /health.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "orders.hpp"
+#include "waybill/error.hpp"
 #include "waybill/http/server.hpp"
 
 namespace order_points {
@@ -28,6 +34,22 @@ using waybill::http::problem;
 
 // To be called before any thread is started, so that SIGTERM and SIGINT reach serve() only.
 void block_stop_signals();
+
+[[nodiscard]] bool is_told_to_stop_within(std::chrono::seconds time);
+
+// What `open` opens, tried again while its trouble may pass: a service may be started before its
+// database. Ends the process when it is told to stop meanwhile.
+template <class Open>
+auto when_reachable(Open open) {
+  for (bool is_told = false;; is_told = true) {
+    auto opened = open();
+    if (opened) return std::move(*opened);
+    const std::string trouble = opened.error().to_string();
+    if (opened.error().remedy != waybill::Remedy::retry) throw std::runtime_error(trouble);
+    if (!is_told) std::fprintf(stderr, "waiting for the database: %s\n", trouble.c_str());
+    if (is_told_to_stop_within(std::chrono::seconds(1))) std::exit(0);
+  }
+}
 
 // Starts the server, writes its port into `port_file` (if named), waits for SIGTERM or SIGINT and
 // stops it. The process's exit code.

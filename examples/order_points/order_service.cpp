@@ -70,10 +70,11 @@ template <class Handle>
 std::unique_ptr<waybill::MessageStore> open_store(const ServiceOptions& options) {
   const auto store_options = store_options_of<Handle>(options.db);
   if (options.create) {
-    create_order_table(open_database<Handle>(options.db, OpenAs::created_if_missing).get());
-    static_cast<void>(require(apply_schema(store_options, waybill::store::SchemaPart::producer)));
+    static_cast<void>(when_reachable(
+        [&] { return apply_schema(store_options, waybill::store::SchemaPart::producer); }));
+    create_order_table(open_database<Handle>(options.db, OpenAs::existing).get());
   }
-  auto store = require(open_message_store(store_options));
+  auto store = when_reachable([&] { return open_message_store(store_options); });
   if (!options.create) return store;
   waybill::Route route;
   route.message_type = kOrderPlaced;

@@ -189,13 +189,14 @@ template <class Handle>
 int run(const ServiceOptions& options) {
   const auto store = store_options_of<Handle>(options.db);
   if (options.create) {
-    static_cast<void>(require(apply_schema(store, waybill::store::SchemaPart::consumer)));
+    static_cast<void>(
+        when_reachable([&] { return apply_schema(store, waybill::store::SchemaPart::consumer); }));
     run_sql(open_database<Handle>(options.db, OpenAs::existing).get(), kTables);
   }
+  const auto inbox_store = when_reachable([&] { return open_inbox_store(store); });
   const Database<Handle> database = open_database<Handle>(options.db, OpenAs::existing);
   const Database<Handle> reader = open_database<Handle>(options.db, OpenAs::read_only);
   prepare_for_waybill(database.get());
-  const auto inbox_store = require(open_inbox_store(store));
   const auto subscriber =
       require(open_subscriber(options.queue, options.topic, options.group, options.instance));
 

@@ -49,9 +49,10 @@ void expect_order(Shop& shop, int keys) {
 
 void prepare(Shop& shop, const std::string& ordering) {
   ASSERT_EQ(shop.waybill("schema apply").exit_code, 0);
-  ASSERT_EQ(
-      shop.waybill("routes set stock.changed --destination stock --ordering " + ordering).exit_code,
-      0);
+  ASSERT_EQ(shop.waybill("routes set stock.changed --destination " +
+                         shop.broker().destination("stock") + " --ordering " + ordering)
+                .exit_code,
+            0);
 }
 
 TEST(OrderPerKey, K1_four_relays_killed_at_random_deliver_each_key_in_order) {

@@ -116,9 +116,9 @@ TEST_F(Lease, L2_a_zombie_that_wakes_up_changes_nothing_and_stands_by) {
   expect_right(shop, 3);
 }
 
-TEST(Leases, G3_four_relays_killed_at_random_lose_nothing) {
+TEST(Leases, G3_F4_four_relays_killed_at_random_beside_a_sender_lose_nothing) {
   Shop shop;
-  shop.start_order_service("relay");
+  shop.start_order_service("async");
   shop.start_points_service();
   const std::vector<std::string> relays = {"relay 1", "relay 2", "relay 3", "relay 4"};
   for (const std::string& name : relays) shop.start_relay({}, name);

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <future>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,8 @@ using testing::GateSender;
 
 constexpr GateProtocol kProtocol =
     std::string_view(WAYBILL_BROKER) == "kafka" ? GateProtocol::kafka : GateProtocol::amqp;
+constexpr std::chrono::steady_clock::duration kSendDeadline = std::chrono::milliseconds(500);
+constexpr std::chrono::seconds kSlack{2};  // of a loaded machine
 constexpr GateMessage kPublish{GateSender::client, GateKind::publish};
 constexpr GateMessage kAnswer{GateSender::server, GateKind::publish};
 
@@ -79,7 +82,7 @@ class LostAnswer : public ::testing::TestWithParam<std::string> {
   Shop shop;
 };
 
-TEST_P(LostAnswer, B2_the_broker_got_it_and_the_sender_saw_a_time_out) {
+TEST_P(LostAnswer, B2_F1_the_broker_got_it_and_the_sender_saw_a_time_out) {
   // Nobody confirms meanwhile, so that the repeat is seen.
   shop.send_signal("points_service", SIGSTOP);
   const std::size_t before = publishes();
@@ -108,7 +111,7 @@ TEST_P(LostAnswer, B1_the_broker_never_got_it) {
   EXPECT_EQ(publishes(), before + 1) << "sent later, once";
 }
 
-TEST_P(LostAnswer, A2_A3_B1_an_outage_counts_nothing_and_new_orders_are_quick_after_it) {
+TEST_P(LostAnswer, A2_A3_B1_E6_an_outage_counts_nothing_and_new_orders_are_quick_after_it) {
   const std::size_t before = publishes();
   gate.break_at({GateSender::client, GateKind::any, 1, true}, GateEnd::reset);
   shop.place_many("A-", 200);
@@ -124,6 +127,36 @@ TEST_P(LostAnswer, A2_A3_B1_an_outage_counts_nothing_and_new_orders_are_quick_af
   // 5 s are promised; a loaded machine may take longer.
   EXPECT_LE(std::chrono::steady_clock::now() - placed, std::chrono::seconds(10));
   expect_right(shop, 202);
+}
+
+TEST_P(LostAnswer, E1_E2_E6_E7_a_broker_that_hangs_costs_at_most_the_deadline_and_no_lock) {
+  using std::chrono::steady_clock;
+  const bool is_sync = GetParam() == "sync";
+  ASSERT_EQ(shop.place("quick"), 201);
+  if (is_sync) {
+    EXPECT_NE(state_of("quick"), std::vector<std::string>{"INIT"}) << "sent and marked";
+  }
+  gate.break_at({GateSender::client, GateKind::any, 1, true}, GateEnd::black_hole);
+  auto hanging = std::async(std::launch::async, [&] { return shop.place("H-0"); });
+  const std::string order = " WHERE order_id = 'H-0'";
+  ASSERT_TRUE(shop.wait_for("orders", "SELECT COUNT(*) FROM orders" + order, "1"));
+  shop.sql("orders", "UPDATE orders SET points = points" + order);
+  if (is_sync) {
+    EXPECT_EQ(hanging.wait_for(std::chrono::seconds(0)), std::future_status::timeout)
+        << "the row is free while the send hangs";
+  }
+  EXPECT_EQ(hanging.get(), 201);
+  auto quickest = kSendDeadline;
+  for (int i = 1; i < 8; ++i) {
+    const auto begun = steady_clock::now();
+    EXPECT_EQ(shop.place("H-" + std::to_string(i)), 201) << "committed, whatever the broker does";
+    const auto took = steady_clock::now() - begun;
+    EXPECT_LE(took, kSendDeadline + kSlack);
+    if (i > 3) quickest = std::min<steady_clock::duration>(quickest, took);
+  }
+  EXPECT_LE(quickest, kSendDeadline / 2) << "after a few failures it costs nothing";
+  gate.heal();
+  expect_right(shop, 10, 60);
 }
 
 TEST_P(LostAnswer, A1_connections_that_break_at_random_lose_and_double_nothing) {

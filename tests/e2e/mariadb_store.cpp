@@ -117,6 +117,7 @@ class MariadbStore final : public ServerStore {
     server_.kill();
   }
   void start() override { server_.start(); }
+  void set_down(bool is_down) override { is_down ? kill() : start(); }
   void set_read_only(bool is_read_only) override {
     MariadbClient(server_url_)
         .query(std::string("SET GLOBAL read_only = ") + (is_read_only ? "ON" : "OFF"));

@@ -179,6 +179,18 @@ TEST(OrderPoints, I4_a_consumer_killed_before_its_settling_adds_no_points_twice)
   expect_right(shop, 100);
 }
 
+TEST(OrderPoints, I2_two_services_that_get_the_same_messages_grant_once) {
+  Shop shop;
+  shop.start_order_service("sync", {"--relay", "--fault-lose-ack", "0.5", "--fault-seed", "7"});
+  shop.start_points_service();
+  // Where a source has one group of readers, the copies are what both get.
+  shop.start_points_service({"--group", shop.broker().source("orders") + "-2"}, "second points");
+  place_all(shop, "A-", 40);
+  expect_right(shop, 40);
+  EXPECT_EQ(shop.sql("points", "SELECT COUNT(*) FROM waybill_inbox"),
+            std::vector<std::string>{"40"});
+}
+
 TEST(OrderPoints, services_stop_cleanly_when_asked) {
   Shop shop;
   shop.start_order_service("async", {"--relay"});

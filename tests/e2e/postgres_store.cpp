@@ -88,6 +88,7 @@ class PostgresStore final : public ServerStore {
     server_.kill();
   }
   void start() override { server_.start(); }
+  void set_down(bool is_down) override { is_down ? kill() : start(); }
   void set_read_only(bool is_read_only) override {
     // A standby refuses in the same way; who administers it is not refused here.
     PostgresClient administrator(server_url_);

@@ -85,8 +85,8 @@ TEST(Roles, a_right_that_is_missing_is_named_with_what_to_do) {
   shop.place_by_sql("A-1");
   shop.sql("orders", shop.server().revoke("UPDATE", "local_message_lease", "waybill_relay"));
   const auto ran = order_points::test::run_program(
-      std::string("WAYBILL_RELAY_ONCE_TIMEOUT=2s ") + WAYBILL + " relay --once --queue queue://" +
-      shop.file("queue.db") + " --store " + with_user(shop.store().url("orders"), "shop_relay"));
+      std::string("WAYBILL_RELAY_ONCE_TIMEOUT=2s ") + WAYBILL + " relay --once --queue " +
+      shop.broker().url() + " --store " + with_user(shop.store().url("orders"), "shop_relay"));
   EXPECT_NE(ran.exit_code, 0);
   EXPECT_NE(ran.output.find("local_message_lease"), std::string::npos) << ran.output;
   EXPECT_NE(ran.output.find("waybill schema roles"), std::string::npos) << ran.output;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fstream>
@@ -20,9 +21,19 @@ void look_again_soon() {
   std::this_thread::sleep_for(milliseconds(5));
 }
 
+void add(Arguments& command, const Arguments& more) {
+  command.insert(command.end(), more.begin(), more.end());
+}
+
+bool has(const Arguments& arguments, const std::string& option) {
+  return std::find(arguments.begin(), arguments.end(), option) != arguments.end();
+}
+
 }  // namespace
 
-Shop::Shop(Host host) : store_(make_shop_store(scratch_.folder(), host)) {
+Shop::Shop(Host host)
+    : store_(make_shop_store(scratch_.folder(), host)),
+      broker_(make_shop_broker(scratch_.folder())) {
   std::ofstream(file("points.key")) << "k1 points a-secret-of-the-tests\n";
 }
 
@@ -47,7 +58,7 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        "--db",
                        url_of("order_service", store_->address("orders")),
                        "--queue",
-                       broker_of("order_service", file("queue.db")),
+                       broker_of("order_service", broker_->address()),
                        "--dispatch",
                        dispatch,
                        "--key-file",
@@ -57,37 +68,40 @@ void Shop::start_order_service(const std::string& dispatch, const Arguments& mor
                        "--port-file",
                        file("order_service.port")};
   if (creates_) command.push_back("--create");
-  command.insert(command.end(), more.begin(), more.end());
+  if (!has(more, "--topic")) add(command, {"--topic", broker_->destination("orders")});
+  add(command, more);
   restarts_["order_service"] = [this, dispatch, more] { start_order_service(dispatch, more); };
   start("order_service", command);
-  order_port_ = wait_for_port("order_service");
+  if (waits_for_port_) order_port_ = wait_for_port("order_service");
 }
 
-void Shop::start_points_service(const Arguments& more) {
+void Shop::start_points_service(const Arguments& more, const std::string& name) {
   Arguments command = {POINTS_SERVICE,
                        "--db",
-                       url_of("points_service", store_->address("points")),
+                       url_of(name, store_->address("points")),
                        "--queue",
-                       broker_of("points_service", file("queue.db")),
+                       broker_of(name, broker_->address()),
                        "--key-file",
                        file("points.key"),
                        "--confirm-url",
                        "http://127.0.0.1:" + order_port_,
                        "--port-file",
-                       file("points_service.port")};
+                       file(name + ".port")};
   if (creates_) command.push_back("--create");
-  command.insert(command.end(), more.begin(), more.end());
-  restarts_["points_service"] = [this, more] { start_points_service(more); };
-  start("points_service", command);
-  wait_for_port("points_service");
+  if (!has(more, "--topic")) add(command, {"--topic", broker_->source("orders")});
+  if (!has(more, "--group")) add(command, {"--group", broker_->source("orders")});
+  add(command, more);
+  restarts_[name] = [this, more, name] { start_points_service(more, name); };
+  start(name, command);
+  if (waits_for_port_) wait_for_port(name);
 }
 
 void Shop::start_relay(const Arguments& more, const std::string& name) {
   Arguments command = {"/usr/bin/env", "WAYBILL_RELAY_HOLDER=" + name};
   command.insert(command.end(), relay_environment_.begin(), relay_environment_.end());
   command.insert(command.end(), {WAYBILL, "relay", "--store", url_of(name, store_->url("orders")),
-                                 "--queue", broker_of(name, "queue://" + file("queue.db"))});
-  command.insert(command.end(), more.begin(), more.end());
+                                 "--queue", broker_of(name, broker_->url())});
+  add(command, more);
   restarts_[name] = [this, more, name] { start_relay(more, name); };
   start(name, command);
 }
@@ -97,9 +111,9 @@ std::string Shop::url_of(const std::string& name, const std::string& url) const 
   return own == urls_.end() ? url : own->second;
 }
 
-std::string Shop::broker_of(const std::string& name, const std::string& queue) const {
-  const auto own = brokers_.find(name);
-  return own == brokers_.end() ? queue : own->second;
+std::string Shop::broker_of(const std::string& name, const std::string& own) const {
+  const auto told = brokers_.find(name);
+  return told == brokers_.end() ? own : told->second;
 }
 
 bool Shop::has_ended(const std::string& name) {
@@ -212,11 +226,9 @@ ServerStore& Shop::server() {
 }
 
 std::vector<std::string> Shop::sql(const std::string& database, const std::string& statement) {
+  if (database == "queue") return open_sqlite(broker_->log_file())->query(statement);
   auto& client = clients_[database];
-  if (!client) {
-    client = database == "queue" ? open_sqlite(file("queue.db"))
-                                 : store_->connect(store_->url(database));
-  }
+  if (!client) client = store_->connect(store_->url(database));
   return client->query(statement);
 }
 

@@ -11,6 +11,7 @@
 
 #include "../../examples/order_points/demo/process.hpp"
 #include "../../examples/order_points/tests/program.hpp"
+#include "shop_broker.hpp"
 #include "shop_store.hpp"
 #include "waybill/http/client.hpp"
 
@@ -27,7 +28,7 @@ class Shop {
 
   // A service that was started before starts again on its port.
   void start_order_service(const std::string& dispatch, const Arguments& more = {});
-  void start_points_service(const Arguments& more = {});
+  void start_points_service(const Arguments& more = {}, const std::string& name = "points_service");
   // `name` is also the name in the lease.
   void start_relay(const Arguments& more = {}, const std::string& name = "relay");
   // NAME=value for the process that is started next, and only that; for every relay from now on.
@@ -35,10 +36,13 @@ class Shop {
   void set_relay_environment(Arguments variables) { relay_environment_ = std::move(variables); }
   // The process finds its database here from its next start on: as another user, behind a gate.
   void set_url(const std::string& name, const std::string& url) { urls_[name] = url; }
-  // The same for its broker, instead of the queue in the shop's folder.
+  // The same for its broker, instead of the shop's own.
   void set_broker(const std::string& name, const std::string& url) { brokers_[name] = url; }
   // Whether services create their tables, and the route, when they start.
   void set_creates(bool creates) { creates_ = creates; }
+
+  // Whether to start a service means to wait until it listens; so unless told.
+  void set_waits_for_port(bool waits) { waits_for_port_ = waits; }
 
   // The next start of the service has this test point in its environment, e.g.
   // "inbox.after_commit:kill".
@@ -73,8 +77,10 @@ class Shop {
   order_points::test::ProgramResult waybill(const std::string& arguments);
 
   [[nodiscard]] ShopStore& store() { return *store_; }
+  [[nodiscard]] ShopBroker& broker() { return *broker_; }
   [[nodiscard]] ServerStore& server();  // of tests that are linked with one
-  // The first column of every row; `database` is "orders", "points" or "queue".
+  // The first column of every row; `database` is "orders", "points", or "queue": the copies that
+  // the broker got, in the table `log`.
   std::vector<std::string> sql(const std::string& database, const std::string& statement);
   // Looks again and again until `is_so`, at most `seconds`.
   [[nodiscard]] bool wait_until(const std::function<bool()>& is_so, int seconds = 20);
@@ -87,10 +93,11 @@ class Shop {
   std::string wait_for_port(const std::string& name);
 
   [[nodiscard]] std::string url_of(const std::string& name, const std::string& url) const;
-  [[nodiscard]] std::string broker_of(const std::string& name, const std::string& queue) const;
+  [[nodiscard]] std::string broker_of(const std::string& name, const std::string& own) const;
 
   order_points::test::Scratch scratch_;
   std::unique_ptr<ShopStore> store_;
+  std::unique_ptr<ShopBroker> broker_;
   std::map<std::string, std::unique_ptr<SqlClient>> clients_;
   std::map<std::string, std::unique_ptr<demo::Process>> processes_;
   Arguments environment_;
@@ -98,6 +105,7 @@ class Shop {
   std::map<std::string, std::string> urls_;
   std::map<std::string, std::string> brokers_;
   bool creates_ = true;
+  bool waits_for_port_ = true;
   std::map<std::string, std::string> armed_;
   std::map<std::string, std::function<void()>> restarts_;
   std::string order_port_ = "0";

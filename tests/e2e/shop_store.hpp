@@ -39,6 +39,8 @@ class ShopStore {
   [[nodiscard]] virtual std::string client_command(const std::string& database) const = 0;
   // Exactly the eight columns, as somebody else may have made them.
   [[nodiscard]] virtual std::string eight_column_table() const = 0;
+  // Whoever connects is refused, as by a database that is not there yet; only one's own.
+  virtual void set_down(bool is_down) = 0;
   // Puts a session into a time zone that is not UTC; empty where sessions have none.
   [[nodiscard]] virtual std::string other_time_zone() const = 0;
 };

@@ -1,3 +1,7 @@
+#include <sqlite3.h>
+
+#include <stdexcept>
+
 #include "shop_store.hpp"
 
 namespace waybill::e2e {
@@ -28,8 +32,27 @@ class SqliteStore final : public ShopStore {
   }
   std::string other_time_zone() const override { return ""; }
 
+  // Somebody keeps the files for himself.
+  void set_down(bool is_down) override {
+    holders_.clear();
+    if (!is_down) return;
+    for (const char* database : {"orders", "points"}) {
+      sqlite3* raw = nullptr;
+      sqlite3_open(address(database).c_str(), &raw);
+      holders_.emplace_back(raw, &sqlite3_close);
+      sqlite3_busy_timeout(raw, 10000);
+      if (sqlite3_exec(raw, "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT", nullptr,
+                       nullptr, nullptr) != SQLITE_OK) {
+        throw std::runtime_error(sqlite3_errmsg(raw));
+      }
+    }
+  }
+
  private:
+  using Holder = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
+
   const std::string folder_;
+  std::vector<Holder> holders_;
 };
 
 }  // namespace

@@ -19,6 +19,11 @@ std::string insert(const std::string& rows) {
   return "INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES " + rows;
 }
 
+int set_route(Shop& shop, const std::string& type) {
+  const std::string destination = shop.broker().destination("orders");
+  return shop.waybill("routes set " + type + " --destination " + destination).exit_code;
+}
+
 TEST(Table, C2_G6_eight_columns_made_and_filled_by_the_databases_own_client_are_relayed) {
   Shop shop;
   const auto by_client = [&](const std::string& sql) {
@@ -32,11 +37,11 @@ TEST(Table, C2_G6_eight_columns_made_and_filled_by_the_databases_own_client_are_
   EXPECT_EQ(lacking.exit_code, 1);
   EXPECT_NE(lacking.output.find("a repeated request becomes a second message"), std::string::npos)
       << lacking.output;
-  ASSERT_EQ(shop.waybill("routes set order.placed --destination orders").exit_code, 0);
+  ASSERT_EQ(set_route(shop, "order.placed"), 0);
   const auto inserted =
       by_client(insert(values("order.placed", "A") + ", " + values("order.placed", "B")));
   ASSERT_EQ(inserted.exit_code, 0) << inserted.output;
-  const auto relayed = shop.waybill("relay --once --json --queue queue://" + shop.file("queue.db"));
+  const auto relayed = shop.waybill("relay --once --json --queue " + shop.broker().url());
   EXPECT_EQ(relayed.exit_code, 0) << relayed.output;
   EXPECT_NE(relayed.output.find(R"("published":2)"), std::string::npos) << relayed.output;
   EXPECT_EQ(shop.sql("orders", "SELECT DISTINCT state FROM local_message"),
@@ -47,7 +52,7 @@ TEST(Table, C2_G6_eight_columns_made_and_filled_by_the_databases_own_client_are_
 TEST(Table, C4_C7_G8_rows_without_a_route_wait_and_a_strange_state_is_left_alone) {
   Shop shop;
   ASSERT_EQ(shop.waybill("schema apply").exit_code, 0);
-  ASSERT_EQ(shop.waybill("routes set order.placed --destination orders").exit_code, 0);
+  ASSERT_EQ(set_route(shop, "order.placed"), 0);
   shop.sql("orders", insert(values("order.placed", "A") + ", " + values("order.placed", "B") +
                             ", " + values("too.early", "C")));
   shop.sql("orders", "UPDATE local_message SET state = 'WEIRD' WHERE identifier = 'B'");
@@ -59,7 +64,7 @@ TEST(Table, C4_C7_G8_rows_without_a_route_wait_and_a_strange_state_is_left_alone
   })) << "alarmed";
   EXPECT_EQ(shop.sql("orders", "SELECT COUNT(*) FROM local_message_delivery")[0], "0");
   EXPECT_EQ(shop.waybill("status").exit_code, 1) << "a state that waybill does not know";
-  ASSERT_EQ(shop.waybill("routes set too.early --destination orders").exit_code, 0);
+  ASSERT_EQ(set_route(shop, "too.early"), 0);
   EXPECT_TRUE(shop.wait_for("orders", count("state = 'SUCCESS'"), "2"));
   EXPECT_EQ(shop.sql("orders", count("state = 'WEIRD'"))[0], "1");
 }
@@ -68,7 +73,7 @@ TEST(Table, G2_a_thousand_rows_that_fail_for_good_stop_nobody_behind_them) {
   constexpr int kBad = 1000;
   Shop shop;
   ASSERT_EQ(shop.waybill("schema apply").exit_code, 0);
-  ASSERT_EQ(shop.waybill("routes set order.placed --destination orders").exit_code, 0);
+  ASSERT_EQ(set_route(shop, "order.placed"), 0);
   // Their message ids are longer than 768 bytes.
   std::string long_part;
   for (int i = 0; i < 120; ++i) long_part += "€";
@@ -86,6 +91,24 @@ TEST(Table, G2_a_thousand_rows_that_fail_for_good_stop_nobody_behind_them) {
                      "SELECT COUNT(*) FROM local_message_delivery"
                      " WHERE reason LIKE '%768%'")[0],
             std::to_string(kBad));
+}
+
+TEST(Table, T8_of_five_messages_in_one_transaction_a_refused_one_stops_no_other) {
+  Shop shop;
+  ASSERT_EQ(shop.waybill("schema apply").exit_code, 0);
+  ASSERT_EQ(set_route(shop, "order.placed"), 0);
+  std::string rows;
+  for (const std::string id : {"1", "2", "3", "4", "5"}) {
+    rows += (rows.empty() ? "" : ", ") + values("order.placed", id);
+  }
+  // The third is more than the broker takes.
+  shop.sql("orders", "BEGIN; " + insert(rows) + "; UPDATE local_message SET content = '" +
+                         std::string((1U << 20) + 1, 'x') + "' WHERE identifier = '3'; COMMIT");
+  shop.set_relay_environment({"WAYBILL_RELAY_REFUSALS_MAX=2", "WAYBILL_RELAY_RETRY_FIRST=50ms"});
+  shop.start_relay();
+  EXPECT_TRUE(shop.wait_for("orders", count("state = 'SUCCESS'"), "4"));
+  EXPECT_TRUE(shop.wait_for("orders", count("state = 'DEAD' AND identifier = '3'"), "1"));
+  EXPECT_EQ(shop.sql("queue", kCopies), std::vector<std::string>{"4"});
 }
 
 TEST(Table, C3_clocks_of_hosts_and_zones_of_sessions_change_nothing) {

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "commands.hpp"
 #include "confirm_service.hpp"
@@ -21,6 +23,10 @@
 
 namespace waybill::cli {
 namespace {
+
+// Between two tries to reach the message store, from first to longest.
+constexpr Millis kReachWaitFirst{250};
+constexpr Millis kReachWaitMax{5000};
 
 // Blocks the signals that steer the relay, for this thread and all that it starts later.
 class SteeringSignals {
@@ -38,9 +44,43 @@ class SteeringSignals {
     return signal;
   }
 
+  // True when one came that says stop.
+  [[nodiscard]] bool say_stop_within(Millis time) const {
+    const Steady until = std::chrono::steady_clock::now() + time;
+    for (;;) {
+      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
+          until - std::chrono::steady_clock::now());
+      if (left.count() <= 0) return false;
+      const timespec wait{left.count() / kSecond, left.count() % kSecond};
+      const int signal = sigtimedwait(&signals_, nullptr, &wait);
+      if (signal == SIGTERM || signal == SIGINT) return true;
+    }
+  }
+
  private:
+  static constexpr std::int64_t kSecond = 1'000'000'000;
   sigset_t signals_{};
 };
+
+// As `open` answers, tried again while its trouble may pass: a relay may be started before its
+// database. Nothing when a signal said stop meanwhile.
+template <class Open>
+std::optional<decltype(std::declval<Open>()())> when_reachable(const SteeringSignals& signals,
+                                                               const LogSink& log, Open open) {
+  std::string told;
+  for (Millis wait = kReachWaitFirst;; wait = std::min(2 * wait, kReachWaitMax)) {
+    auto opened = open();
+    if (opened.ok()) {
+      if (!told.empty()) log(LogLevel::info, "the message store can be reached");
+      return opened;
+    }
+    if (opened.error().remedy != Remedy::retry) return opened;
+    std::string trouble = opened.error().to_string();
+    if (trouble != told) log(LogLevel::alarm, "waiting for the message store: " + trouble);
+    told = std::move(trouble);
+    if (signals.say_stop_within(wait)) return std::nullopt;
+  }
+}
 
 std::string holder_of(const Config& config) {
   if (!config.relay.holder.empty()) return config.relay.holder;
@@ -146,18 +186,22 @@ Result<int> run_until_stopped(const Config& config, Output& output) {
   const SteeringSignals signals;
   const LogSink log = make_program_log(config.log.level);
   if (const Status status = check_destinations(config); !status) return status.error();
-  const Result<std::unique_ptr<MessageStore>> store = open_store(config);
-  if (!store) return store.error();
+  const auto opened = when_reachable(signals, log, [&] { return open_store(config); });
+  if (!opened) return conclude({}, output, log);
+  if (!*opened) return opened->error();
+  MessageStore& store = ***opened;
   const Result<std::unique_ptr<ConfirmService>> confirmations =
-      start_confirmations(config, **store, log);
+      start_confirmations(config, store, log);
   if (!confirmations) return confirmations.error();
-  const TopologyLook look(config, **store, log);
+  const TopologyLook look(config, store, log);
   const SteadyClock clock;
   const relay::RunnerOptions options = runner_options(config, log);
-  relay::Runner runner(**store, publishers_of(config), clock, options);
-  if (const Status status = runner.start(); !status) return status.error();
-  log(LogLevel::info,
-      fmt::format("relaying {} of {} as {}", config.store.table, config.store.url, options.holder));
+  relay::Runner runner(store, publishers_of(config), clock, options);
+  const auto started = when_reachable(signals, log, [&] { return runner.start(); });
+  if (!started) return conclude({}, output, log);
+  if (!*started) return started->error();
+  log(LogLevel::info, fmt::format("relaying {} of {} as {}", config.store.table,
+                                  store::public_url(config.store.url), options.holder));
   steer(signals, confirmations->get(), log);
   runner.stop(config.relay.stop_timeout);
   return conclude(runner.stats(), output, log);

@@ -65,7 +65,9 @@ struct ConsumerOptions {
   std::size_t batch_max = 100;  // deliveries taken from the broker at once; 1…1000
   // All deliveries of one batch in one transaction, so that one fsync serves many. When one of them
   // is not simply done, the whole batch is rolled back and handled one by one: a handler may then
-  // run twice for a message, of which the first run left nothing in the database.
+  // run twice for a message, of which the first run left nothing in the database. A handler must
+  // not end the transaction itself (COMMIT; on MariaDB also DDL): it would commit the inbox rows of
+  // its neighbours, whose effects then never come.
   bool batch_in_one_transaction = false;
   Millis receive_wait{1000};  // longest wait of one receive; a stop ends it earlier
   std::function<void()>
