@@ -483,10 +483,14 @@ TEST_P(StoreConformance, C8_ids_are_compared_as_bytes) {
   const std::int64_t upper = insert("ORDER-1");
   const std::int64_t spaced = insert("ORDER-1 ");
   const std::int64_t lower = insert("order-1");
+  EXPECT_EQ(confirm("ORDER-1", "points", Verdict::done), ConfirmResult::done);
+  EXPECT_EQ(state_of(upper), "SUCCESS");
+  EXPECT_EQ(state_of(spaced), "INIT");
+  EXPECT_EQ(state_of(lower), "INIT");
   EXPECT_EQ(confirm("ORDER-1 ", "points", Verdict::done), ConfirmResult::done);
-  EXPECT_EQ(state_of(upper), "INIT");
   EXPECT_EQ(state_of(spaced), "SUCCESS");
   EXPECT_EQ(state_of(lower), "INIT");
+  EXPECT_EQ(confirm("Order-1", "points", Verdict::done), ConfirmResult::not_found);
 }
 
 TEST_P(StoreConformance, C2_a_table_with_exactly_the_eight_columns_is_relayed_and_confirmed) {
