@@ -656,6 +656,18 @@ TEST_P(StoreConformance, H7_without_consumers_what_a_broker_has_waits_for_nobody
   EXPECT_EQ(settled(Lane::due), (Settled{{copied, RETRY}}));
 }
 
+TEST_P(StoreConformance, H7_G1_without_receipts_no_waiting_row_is_looked_at) {
+  set_route({"points"});
+  for (int i = 0; i < 3; ++i) row_in(SENT);
+  LaneRead spec;
+  spec.lane = Lane::overdue;
+  spec.message_type = "order.placed";
+  spec.rows_max = 1;
+  EXPECT_TRUE(must(relay_->settled(spec)).exhausted);
+  set_route({});
+  EXPECT_FALSE(must(relay_->settled(spec)).exhausted);
+}
+
 TEST_P(StoreConformance, H7_H11_what_was_done_before_a_replay_does_not_settle_the_replayed_row) {
   set_route({"points", "mail"});
   const std::int64_t id = insert("A-1");

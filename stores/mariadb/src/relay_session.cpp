@@ -67,7 +67,12 @@ class MariadbRelaySession final : public RelaySession {
   }
 
   Result<SettledPage> settled(const LaneRead& spec) override {
-    return guarded([&] {
+    return guarded([&]() -> SettledPage {
+      const std::vector<Route> routes = store::read_routes(connection_.read(sql::kRoutes));
+      const bool has_receipts = connection_.read(sql::kAnyReceipt).size() > 0;
+      if (!store::may_settle(routes, spec.message_type, has_receipts)) {
+        return {{}, spec.after, true};
+      }
       const Rows rows =
           connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
                            Parameters()
@@ -78,7 +83,7 @@ class MariadbRelaySession final : public RelaySession {
       const std::vector<store::WaitingRow> waiting = store::read_waiting(rows);
       const std::vector<std::int64_t> ids = store::ids_of(waiting);
       return store::settle(
-          store::read_routes(connection_.read(sql::kRoutes)), spec, waiting,
+          routes, spec, waiting,
           store::read_receipts(connection_.read(
               sql::kReceipts, Parameters().add(std::string_view(json_list(ids))))));
     });

@@ -206,6 +206,12 @@ std::vector<ConfirmResult> confirm(ConfirmTables& tables, std::span<const Confir
   return Judge(tables.routes(), tables).run(items);
 }
 
+bool may_settle(const std::vector<Route>& routes, std::string_view message_type,
+                bool has_receipts) {
+  const Route* route = find_route(routes, message_type);
+  return route != nullptr && (has_receipts || route->consumers.empty());
+}
+
 SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
                    std::span<const WaitingRow> waiting, std::span<const StoredReceipt> receipts) {
   SettledPage page;

@@ -59,7 +59,11 @@ class SqliteRelaySession final : public RelaySession {
   }
 
   Result<SettledPage> settled(const LaneRead& spec) override {
-    return guarded([&] {
+    return guarded([&]() -> SettledPage {
+      const std::vector<Route> routes = read_routes(connection_);
+      if (!store::may_settle(routes, spec.message_type, has_receipts())) {
+        return {{}, spec.after, true};
+      }
       const std::string after = format_time(spec.after.at);
       std::vector<store::WaitingRow> waiting;
       {
@@ -72,7 +76,7 @@ class SqliteRelaySession final : public RelaySession {
                              static_cast<std::uint32_t>(query.number(2)), query.number(3) != 0});
         }
       }
-      return store::settle(read_routes(connection_), spec, waiting,
+      return store::settle(routes, spec, waiting,
                            read_receipts(connection_, store::ids_of(waiting)));
     });
   }
@@ -144,6 +148,11 @@ class SqliteRelaySession final : public RelaySession {
   }
 
  private:
+  bool has_receipts() {
+    Query query = connection_.query(sql::kAnyReceipt);
+    return query.step();
+  }
+
   LanePage read_lane(const LaneRead& spec) {
     LanePage page;
     {

@@ -97,6 +97,10 @@ struct WaitingRow {
   bool accepted = false;
 };
 
+// Whether any row of the type can wait for nobody: without receipts only where no consumer is
+// required. Else the lanes need not be looked at.
+[[nodiscard]] bool may_settle(const std::vector<Route>& routes, std::string_view message_type,
+                              bool has_receipts);
 // Those of a page of `spec` that wait for nobody, by the same rule as a confirmation.
 [[nodiscard]] SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
                                  std::span<const WaitingRow> waiting,
