@@ -83,6 +83,7 @@ void in_parallel(std::size_t threads, const std::function<void(std::size_t)>& wo
 [[nodiscard]] std::vector<Benchmark> postgres_benchmarks();
 [[nodiscard]] std::vector<Benchmark> postgres_store_benchmarks();
 [[nodiscard]] std::vector<Benchmark> mariadb_benchmarks();
+[[nodiscard]] std::vector<Benchmark> mariadb_store_benchmarks();
 [[nodiscard]] std::vector<Benchmark> inbox_benchmarks();
 [[nodiscard]] std::vector<Benchmark> kafka_benchmarks();
 [[nodiscard]] std::vector<Benchmark> rabbitmq_benchmarks();

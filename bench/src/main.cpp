@@ -87,9 +87,10 @@ bool means(const std::string& wanted, const std::string& entry) {
 
 std::vector<Benchmark> all_benchmarks() {
   std::vector<Benchmark> all = sqlite_benchmarks();
-  for (const auto& more : {relay_benchmarks(), scan_benchmarks(), postgres_benchmarks(),
-                           postgres_store_benchmarks(), mariadb_benchmarks(), inbox_benchmarks(),
-                           kafka_benchmarks(), rabbitmq_benchmarks(), end_to_end_benchmarks()}) {
+  for (const auto& more :
+       {relay_benchmarks(), scan_benchmarks(), postgres_benchmarks(), postgres_store_benchmarks(),
+        mariadb_benchmarks(), mariadb_store_benchmarks(), inbox_benchmarks(), kafka_benchmarks(),
+        rabbitmq_benchmarks(), end_to_end_benchmarks()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

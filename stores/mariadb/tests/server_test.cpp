@@ -180,6 +180,18 @@ TEST_F(MariadbServer, G1_a_scan_examines_what_it_returns_whatever_the_statistics
   }
   EXPECT_LE(rows_examined(), 100);
 
+  const std::string earlier = "UTC_TIMESTAMP(6) - INTERVAL 1 HOUR";
+  root->query("UPDATE local_message SET gmt_modified = " + earlier +
+              " WHERE state = 'SENT' AND message_type = 'type.1' ORDER BY id DESC LIMIT 100");
+  root->query("UPDATE local_message_delivery SET next_attempt_at = " + earlier +
+              " WHERE message_type = 'type.1' AND next_attempt_at IS NOT NULL"
+              " ORDER BY id DESC LIMIT 100");
+  for (const LaneRead& waiting : {overdue, due}) {
+    static_cast<void>(rows_examined());
+    EXPECT_EQ(relay->read(waiting)->rows.size(), 100U);
+    EXPECT_LE(rows_examined(), 2000);
+  }
+
   Mark mark;
   mark.id = page->rows[0].id;
   mark.cause = Cause::acked;
