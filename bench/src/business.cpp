@@ -52,7 +52,7 @@ std::vector<Benchmark> business_benchmarks(const std::string& name, const OpenBu
   const auto pair = [&](const std::string& what, int clients, const char* against, Sell ours,
                         Sell yardstick) {
     const std::string entry = name + "." + what + "." + std::to_string(clients);
-    return Benchmark{{entry, entry + ".cpu"}, [=] {
+    return Benchmark{cost_entries(entry), [=] {
                        const auto bench = open();
                        Sellers sellers;
                        for (int i = 0; i < clients; ++i) sellers.push_back(bench->seller());
