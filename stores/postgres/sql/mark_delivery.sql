@@ -1,12 +1,12 @@
 -- Any other arrow, with the delivery rows that it writes. $1 fence; per row $2 ids, $3 epochs, $4 next attempt in ms from
 -- now, $5 reasons ('' = keep); for all $6 accepted now, $7 sends, $8 refusals, $9 epochs (each added), $10 it starts anew.
--- Index: primary keys. Concurrency: behind lock, so that `past` is what the row was until now; answers which rows changed.
+-- Index: primary keys, as in mark. Concurrency: behind lock, so that `past` is what the row was until now; answers which rows changed.
 WITH changed AS (
   UPDATE {table} AS m SET state = '{to}', gmt_modified = now()
   FROM unnest($2, $3, $4, $5) AS w(id, epoch, due_in, reason)
   JOIN {table} AS past ON past.id = w.id
   LEFT JOIN {table}_delivery AS d ON d.id = w.id
-  WHERE m.id = w.id AND m.state = '{from}' AND COALESCE(d.epoch, 0) = w.epoch{fence}
+  WHERE m.id = w.id AND m.state || '' = '{from}' AND COALESCE(d.epoch, 0) = w.epoch{fence}
   RETURNING m.id, m.message_type, waybill_key({headers}) AS partition_key, past.gmt_modified AS since, w.due_in, w.reason)
 INSERT INTO {table}_delivery AS d
   (id, message_type, partition_key, next_attempt_at, first_accepted_at, sends, refusals, epoch, reason)

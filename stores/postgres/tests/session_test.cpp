@@ -34,12 +34,23 @@ class PostgresSession : public ::testing::Test {
     return now - std::exchange(examined_, now);
   }
 
+  // Of the indexes of the lanes, since the last call.
+  std::int64_t lane_blocks_read() {
+    shop.execute("SELECT pg_stat_force_next_flush()");
+    const std::int64_t now = std::stoll(
+        shop.query("SELECT SUM(idx_blks_read + idx_blks_hit) FROM pg_statio_user_indexes WHERE"
+                   " indexrelname IN ('local_message_fresh', 'local_message_overdue')")
+            .at(0));
+    return now - std::exchange(blocks_, now);
+  }
+
   PostgresFixture shop;
   std::unique_ptr<MessageStore> store;
   std::unique_ptr<RelaySession> relay;
 
  private:
   std::int64_t examined_ = 0;
+  std::int64_t blocks_ = 0;
 };
 
 TEST_F(PostgresSession, a_terminated_session_says_so_once_and_works_again) {
@@ -147,6 +158,28 @@ TEST_F(PostgresSession, G1_a_scan_of_waiting_rows_examines_those_whose_time_came
   static_cast<void>(rows_examined("local_message_delivery"));
   ASSERT_TRUE(relay->read(waiting).ok());
   EXPECT_LE(rows_examined("local_message_delivery"), 200);
+}
+
+// An index of a lane can be searched for ids as well, entry by entry for each of them.
+TEST_F(PostgresSession, G1_a_mark_finds_its_rows_by_the_primary_key_in_a_table_without_statistics) {
+  shop.execute("ALTER TABLE local_message SET (autovacuum_enabled = off)");
+  insert(20'000, "INIT");
+  std::vector<Mark> marks(1000);
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    marks[i].id = 1 + static_cast<std::int64_t>(i);
+    marks[i].from = MessageState::INIT;
+  }
+  for (const Cause cause : {Cause::acked_unconfirmed, Cause::confirmed}) {
+    for (Mark& mark : marks) mark.cause = cause;
+    static_cast<void>(lane_blocks_read());
+    const auto marked = relay->mark(marks);
+    ASSERT_TRUE(marked.ok()) << marked.error().to_string();
+    EXPECT_EQ(std::count(marked->begin(), marked->end(), Marked::done), 1000);
+    relay.reset();  // its statistics are told at the latest when it ends
+    EXPECT_LE(lane_blocks_read(), 10'000) << to_string(cause);  // its new entries are written there
+    relay = std::move(*store->open_relay());
+    for (Mark& mark : marks) mark.from = MessageState::SENT;
+  }
 }
 
 TEST_F(PostgresSession, H1_confirming_examines_the_batch_whatever_the_statistics_say) {
