@@ -70,6 +70,11 @@ std::vector<Benchmark> business_benchmarks(const std::string& name, const OpenBu
           pair("add", kClients, kHand, &Seller::ours, &Seller::hand_written),
           pair("business_tx", 1, kWithout, &Seller::ours_at_once, &Seller::bare_at_once),
           pair("business_tx", kClients, kWithout, &Seller::ours_at_once, &Seller::bare_at_once),
+          // What any message row costs here, and so the most that `business_tx` can come to.
+          pair("business_tx.by_hand", 1, kWithout, &Seller::hand_written_at_once,
+               &Seller::bare_at_once),
+          pair("business_tx.by_hand", kClients, kWithout, &Seller::hand_written_at_once,
+               &Seller::bare_at_once),
           {{fsyncs}, [=] {
              const auto bench = open();
              const auto seller = bench->seller();

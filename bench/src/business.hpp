@@ -21,8 +21,9 @@ class Seller {
   // Statement by statement, with the message's INSERT by Outbox::add and by hand.
   virtual void ours(std::int64_t order) = 0;
   virtual void hand_written(std::int64_t order) = 0;
-  // In one round trip, with what Outbox::render gives and without a message.
+  // In one round trip, with what Outbox::render gives, by hand and without a message.
   virtual void ours_at_once(std::int64_t order) = 0;
+  virtual void hand_written_at_once(std::int64_t order) = 0;
   virtual void bare_at_once(std::int64_t order) = 0;
   // Syncs of the disk that the server has asked for.
   [[nodiscard]] virtual double syncs() = 0;
@@ -39,7 +40,8 @@ class BusinessBench {
 
 using OpenBusinessBench = std::function<std::unique_ptr<BusinessBench>()>;
 
-// NAME.add.1, .16 (clients at once), NAME.business_tx.1, .16 and NAME.fsyncs; NAME is also the
+// NAME.add.1, .16 (clients at once), NAME.business_tx.1, .16, the same .by_hand,
+// and NAME.fsyncs; NAME is also the
 // server's in tools/servers.
 [[nodiscard]] std::vector<Benchmark> business_benchmarks(const std::string& name,
                                                          const OpenBusinessBench& open);

@@ -64,6 +64,15 @@ class MariadbSeller final : public Seller {
     client_.run("START TRANSACTION;" + business(order) + literal(message_of(order)) + ";COMMIT");
   }
 
+  void hand_written_at_once(std::int64_t order) override {
+    const Message message = message_of(order);
+    client_.run("START TRANSACTION;" + business(order) +
+                "INSERT INTO local_message(message_type, biz_type, identifier, content, state)"
+                " VALUES('order.placed', 'order', '" +
+                std::string(message.identifier) + "', '" + std::string(message.content.bytes()) +
+                "', 'INIT');COMMIT");
+  }
+
   void bare_at_once(std::int64_t order) override {
     client_.run("START TRANSACTION;" + business(order) + "COMMIT");
   }

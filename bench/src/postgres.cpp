@@ -52,6 +52,14 @@ class PostgresSeller final : public Seller {
     });
   }
 
+  void hand_written_at_once(std::int64_t order) override {
+    const Message message = message_of(order);
+    pipelined(order, 1, [&] {
+      client_.send("by hand",
+                   {message.identifier.c_str(), std::string(message.content.bytes()).c_str()});
+    });
+  }
+
   void bare_at_once(std::int64_t order) override {
     pipelined(order, 0, [] {});
   }
