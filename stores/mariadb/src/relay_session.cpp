@@ -67,25 +67,14 @@ class MariadbRelaySession final : public RelaySession {
   }
 
   Result<SettledPage> settled(const LaneRead& spec) override {
-    return guarded([&]() -> SettledPage {
-      const std::vector<Route> routes = store::read_routes(connection_.read(sql::kRoutes));
-      const bool has_receipts = connection_.read(sql::kAnyReceipt).size() > 0;
-      if (!store::may_settle(routes, spec.message_type, has_receipts)) {
-        return {{}, spec.after, true};
-      }
-      const Rows rows =
-          connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
-                           Parameters()
-                               .add(spec.message_type)
-                               .add(spec.after.id)
-                               .add(spec.after.at)
-                               .add(std::int64_t{spec.rows_max}));
-      const std::vector<store::WaitingRow> waiting = store::read_waiting(rows);
-      const std::vector<std::int64_t> ids = store::ids_of(waiting);
+    return guarded([&] {
       return store::settle(
-          routes, spec, waiting,
-          store::read_receipts(connection_.read(
-              sql::kReceipts, Parameters().add(std::string_view(json_list(ids))))));
+          store::read_routes(connection_.read(sql::kRoutes)),
+          connection_.read(sql::kAnyReceipt).size() > 0, spec, [&] { return read_waiting(spec); },
+          [&](std::span<const std::int64_t> ids) {
+            return store::read_receipts(connection_.read(
+                sql::kReceipts, Parameters().add(std::string_view(json_list(ids)))));
+          });
     });
   }
 
@@ -141,6 +130,16 @@ class MariadbRelaySession final : public RelaySession {
   }
 
  private:
+  std::vector<store::WaitingRow> read_waiting(const LaneRead& spec) {
+    return store::read_waiting(
+        connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
+                         Parameters()
+                             .add(spec.message_type)
+                             .add(spec.after.id)
+                             .add(spec.after.at)
+                             .add(std::int64_t{spec.rows_max})));
+  }
+
   // In the order of the column's collation, one look-up a type.
   void add_types(MessageState state, std::vector<std::string>& types) {
     std::string last;

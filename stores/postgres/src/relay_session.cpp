@@ -60,25 +60,14 @@ class PostgresRelaySession final : public RelaySession {
   }
 
   Result<SettledPage> settled(const LaneRead& spec) override {
-    return guarded([&]() -> SettledPage {
-      const std::vector<Route> routes = store::read_routes(connection_.read(sql::kRoutes));
-      const bool has_receipts = connection_.read(sql::kAnyReceipt).size() > 0;
-      if (!store::may_settle(routes, spec.message_type, has_receipts)) {
-        return {{}, spec.after, true};
-      }
-      const Rows rows =
-          connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
-                           std::move(Parameters()
-                                         .add(spec.message_type)
-                                         .add(spec.after.id)
-                                         .add(spec.after.at)
-                                         .add(std::int64_t{spec.rows_max})));
-      const std::vector<store::WaitingRow> waiting = store::read_waiting(rows);
-      const std::vector<std::int64_t> ids = store::ids_of(waiting);
+    return guarded([&] {
       return store::settle(
-          routes, spec, waiting,
-          store::read_receipts(connection_.read(
-              sql::kReceipts, std::move(Parameters().add(std::span<const std::int64_t>(ids))))));
+          store::read_routes(connection_.read(sql::kRoutes)),
+          connection_.read(sql::kAnyReceipt).size() > 0, spec, [&] { return read_waiting(spec); },
+          [&](std::span<const std::int64_t> ids) {
+            return store::read_receipts(
+                connection_.read(sql::kReceipts, std::move(Parameters().add(ids))));
+          });
     });
   }
 
@@ -137,6 +126,16 @@ class PostgresRelaySession final : public RelaySession {
   }
 
  private:
+  std::vector<store::WaitingRow> read_waiting(const LaneRead& spec) {
+    return store::read_waiting(
+        connection_.read(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry,
+                         std::move(Parameters()
+                                       .add(spec.message_type)
+                                       .add(spec.after.id)
+                                       .add(spec.after.at)
+                                       .add(std::int64_t{spec.rows_max}))));
+  }
+
   LanePage read_lane(const LaneRead& spec) {
     Parameters parameters;
     parameters.add(spec.message_type).add(spec.after.id).add(std::int64_t{spec.rows_max});

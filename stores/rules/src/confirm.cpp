@@ -206,23 +206,26 @@ std::vector<ConfirmResult> confirm(ConfirmTables& tables, std::span<const Confir
   return Judge(tables.routes(), tables).run(items);
 }
 
-bool may_settle(const std::vector<Route>& routes, std::string_view message_type,
-                bool has_receipts) {
-  const Route* route = find_route(routes, message_type);
-  return route != nullptr && (has_receipts || route->consumers.empty());
-}
-
-SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
-                   std::span<const WaitingRow> waiting, std::span<const StoredReceipt> receipts) {
-  SettledPage page;
-  page.last = waiting.empty() ? spec.after : LaneCursor{waiting.back().at, waiting.back().id};
-  page.exhausted = waiting.size() < spec.rows_max;
+SettledPage settle(
+    const std::vector<Route>& routes, bool has_receipts, const LaneRead& spec,
+    const std::function<std::vector<WaitingRow>()>& read_waiting,
+    const std::function<std::vector<StoredReceipt>(std::span<const std::int64_t>)>& read_receipts) {
   const Route* route = find_route(routes, spec.message_type);
-  if (route == nullptr) return page;
+  if (route == nullptr || (!has_receipts && !route->consumers.empty())) {
+    return {{}, spec.after, true};
+  }
+  const std::vector<WaitingRow> waiting = read_waiting();
+  std::vector<std::int64_t> ids;
+  ids.reserve(waiting.size());
+  for (const WaitingRow& row : waiting) ids.push_back(row.id);
+  const std::vector<StoredReceipt> receipts = read_receipts(ids);
   std::map<std::pair<std::int64_t, std::string_view>, std::uint32_t> done;
   for (const StoredReceipt& receipt : receipts) {
     if (receipt.verdict == "done") done[{receipt.id, receipt.consumer}] = receipt.epoch;
   }
+  SettledPage page;
+  page.last = waiting.empty() ? spec.after : LaneCursor{waiting.back().at, waiting.back().id};
+  page.exhausted = waiting.size() < spec.rows_max;
   const MessageState state = spec.lane == Lane::overdue ? MessageState::SENT : MessageState::RETRY;
   for (const WaitingRow& row : waiting) {
     // What was done before a replay does not make the replayed message done.
@@ -235,13 +238,6 @@ SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
     if (settled) page.rows.push_back({row.id, state, row.epoch});
   }
   return page;
-}
-
-std::vector<std::int64_t> ids_of(std::span<const WaitingRow> waiting) {
-  std::vector<std::int64_t> ids;
-  ids.reserve(waiting.size());
-  for (const WaitingRow& row : waiting) ids.push_back(row.id);
-  return ids;
 }
 
 }  // namespace waybill::store

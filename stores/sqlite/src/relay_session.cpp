@@ -59,25 +59,11 @@ class SqliteRelaySession final : public RelaySession {
   }
 
   Result<SettledPage> settled(const LaneRead& spec) override {
-    return guarded([&]() -> SettledPage {
-      const std::vector<Route> routes = read_routes(connection_);
-      if (!store::may_settle(routes, spec.message_type, has_receipts())) {
-        return {{}, spec.after, true};
-      }
-      const std::string after = format_time(spec.after.at);
-      std::vector<store::WaitingRow> waiting;
-      {
-        Query query =
-            connection_.query(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry);
-        query.bind(spec.message_type).bind(spec.after.id).bind(after);
-        query.bind(std::int64_t{spec.rows_max});
-        while (query.step()) {
-          waiting.push_back({query.number(0), parse_time(query.text(1)),
-                             static_cast<std::uint32_t>(query.number(2)), query.number(3) != 0});
-        }
-      }
-      return store::settle(routes, spec, waiting,
-                           read_receipts(connection_, store::ids_of(waiting)));
+    return guarded([&] {
+      const bool has_receipts = connection_.query(sql::kAnyReceipt).step();
+      return store::settle(
+          read_routes(connection_), has_receipts, spec, [&] { return read_waiting(spec); },
+          [&](std::span<const std::int64_t> ids) { return read_receipts(connection_, ids); });
     });
   }
 
@@ -148,9 +134,17 @@ class SqliteRelaySession final : public RelaySession {
   }
 
  private:
-  bool has_receipts() {
-    Query query = connection_.query(sql::kAnyReceipt);
-    return query.step();
+  std::vector<store::WaitingRow> read_waiting(const LaneRead& spec) {
+    const std::string after = format_time(spec.after.at);
+    Query query =
+        connection_.query(spec.lane == Lane::overdue ? sql::kWaitingSent : sql::kWaitingRetry);
+    query.bind(spec.message_type).bind(spec.after.id).bind(after).bind(std::int64_t{spec.rows_max});
+    std::vector<store::WaitingRow> waiting;
+    while (query.step()) {
+      waiting.push_back({query.number(0), parse_time(query.text(1)),
+                         static_cast<std::uint32_t>(query.number(2)), query.number(3) != 0});
+    }
+    return waiting;
   }
 
   LanePage read_lane(const LaneRead& spec) {

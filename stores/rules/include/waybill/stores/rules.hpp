@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,15 +98,12 @@ struct WaitingRow {
   bool accepted = false;
 };
 
-// Whether any row of the type can wait for nobody: without receipts only where no consumer is
-// required. Else the lanes need not be looked at.
-[[nodiscard]] bool may_settle(const std::vector<Route>& routes, std::string_view message_type,
-                              bool has_receipts);
-// Those of a page of `spec` that wait for nobody, by the same rule as a confirmation.
-[[nodiscard]] SettledPage settle(const std::vector<Route>& routes, const LaneRead& spec,
-                                 std::span<const WaitingRow> waiting,
-                                 std::span<const StoredReceipt> receipts);
-[[nodiscard]] std::vector<std::int64_t> ids_of(std::span<const WaitingRow> waiting);
+// Those of the next page of `spec` that wait for nobody, by the same rule as a confirmation. The
+// page is read only where a row can be such: without receipts only if no consumer is required.
+[[nodiscard]] SettledPage settle(
+    const std::vector<Route>& routes, bool has_receipts, const LaneRead& spec,
+    const std::function<std::vector<WaitingRow>()>& read_waiting,
+    const std::function<std::vector<StoredReceipt>(std::span<const std::int64_t>)>& read_receipts);
 
 // The tables that a batch of confirmations reads and writes, inside one transaction. All members
 // throw Failure.
