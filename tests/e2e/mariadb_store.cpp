@@ -1,12 +1,9 @@
 #include <mysql.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <stdexcept>
 
-#include "shop_store.hpp"
-#include "waybill/testing/server.hpp"
+#include "server_store.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -68,12 +65,9 @@ class MariadbClient final : public SqlClient {
   std::unique_ptr<MYSQL, void (*)(MYSQL*)> connection_{nullptr, &mysql_close};
 };
 
-class MariadbStore final : public ServerStore {
+class MariadbStore final : public TwoDatabases {
  public:
-  MariadbStore(const std::string& folder, Host host)
-      : host_(host), server_(server_of(folder, host)), server_url_(server_.url()) {
-    static std::atomic<int> next{0};
-    name_ = "e2e_" + std::to_string(::getpid()) + "_" + std::to_string(++next) + "_";
+  MariadbStore(const std::string& folder, Host host) : TwoDatabases("mariadb", folder, host) {
     for (const char* database : {"orders", "points"}) {
       MariadbClient(server_url_)
           .query("CREATE DATABASE " + name_ + database + " CHARACTER SET utf8mb4");
@@ -88,13 +82,6 @@ class MariadbStore final : public ServerStore {
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
     }
-  }
-  MariadbStore(const MariadbStore&) = delete;
-  MariadbStore& operator=(const MariadbStore&) = delete;
-
-  std::string address(const std::string& database) const override { return url(database); }
-  std::string url(const std::string& database) const override {
-    return server_url_.substr(0, server_url_.rfind('/') + 1) + name_ + database;
   }
   std::unique_ptr<SqlClient> connect(const std::string& url) const override {
     return std::make_unique<MariadbClient>(url);
@@ -112,12 +99,6 @@ class MariadbStore final : public ServerStore {
   }
   std::string other_time_zone() const override { return "SET time_zone = '+08:00'"; }
 
-  void kill() override {
-    if (host_ != Host::own) throw std::logic_error("the server is shared");
-    server_.kill();
-  }
-  void start() override { server_.start(); }
-  void set_down(bool is_down) override { is_down ? kill() : start(); }
   void set_read_only(bool is_read_only) override {
     MariadbClient(server_url_)
         .query(std::string("SET GLOBAL read_only = ") + (is_read_only ? "ON" : "OFF"));
@@ -160,13 +141,6 @@ class MariadbStore final : public ServerStore {
   }
 
  private:
-  static testing::Server server_of(const std::string& folder, Host host) {
-    if (host == Host::shared) return testing::Server::shared(WAYBILL_SERVERS_TOOLS, "mariadb");
-    // The server's user must reach it, so it is not inside the folder, which is ours alone.
-    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
-                                "/var/tmp/waybill-" + folder.substr(folder.rfind('/') + 1));
-  }
-
   void end_sessions(SqlClient& administrator) const {
     for (const std::string& id : administrator.query(
              "SELECT id FROM information_schema.processlist WHERE db LIKE '" + name_ + "%'")) {
@@ -178,10 +152,6 @@ class MariadbStore final : public ServerStore {
     }
   }
 
-  const Host host_;
-  const testing::Server server_;
-  const std::string server_url_;
-  std::string name_;
   std::vector<std::unique_ptr<SqlClient>> idle_;  // that fill the server
 };
 

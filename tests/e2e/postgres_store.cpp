@@ -1,12 +1,9 @@
 #include <libpq-fe.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <stdexcept>
 
-#include "shop_store.hpp"
-#include "waybill/testing/server.hpp"
+#include "server_store.hpp"
 
 namespace waybill::e2e {
 namespace {
@@ -41,12 +38,9 @@ class PostgresClient final : public SqlClient {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
-class PostgresStore final : public ServerStore {
+class PostgresStore final : public TwoDatabases {
  public:
-  PostgresStore(const std::string& folder, Host host)
-      : host_(host), server_(server_of(folder, host)), server_url_(server_.url()) {
-    static std::atomic<int> next{0};
-    name_ = "e2e_" + std::to_string(::getpid()) + "_" + std::to_string(++next) + "_";
+  PostgresStore(const std::string& folder, Host host) : TwoDatabases("postgres", folder, host) {
     for (const char* database : {"orders", "points"}) {
       PostgresClient(server_url_).query("CREATE DATABASE " + name_ + database);
     }
@@ -60,13 +54,6 @@ class PostgresStore final : public ServerStore {
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
     }
-  }
-  PostgresStore(const PostgresStore&) = delete;
-  PostgresStore& operator=(const PostgresStore&) = delete;
-
-  std::string address(const std::string& database) const override { return url(database); }
-  std::string url(const std::string& database) const override {
-    return server_url_.substr(0, server_url_.rfind('/') + 1) + name_ + database;
   }
   std::unique_ptr<SqlClient> connect(const std::string& url) const override {
     return std::make_unique<PostgresClient>(url);
@@ -83,12 +70,6 @@ class PostgresStore final : public ServerStore {
 
   std::string other_time_zone() const override { return "SET TIME ZONE 'Asia/Shanghai'"; }
 
-  void kill() override {
-    if (host_ != Host::own) throw std::logic_error("the server is shared");
-    server_.kill();
-  }
-  void start() override { server_.start(); }
-  void set_down(bool is_down) override { is_down ? kill() : start(); }
   void set_read_only(bool is_read_only) override {
     // A standby refuses in the same way; who administers it is not refused here.
     PostgresClient administrator(server_url_);
@@ -122,19 +103,6 @@ class PostgresStore final : public ServerStore {
                      const std::string& role) const override {
     return "REVOKE " + rights + " ON " + table + " FROM " + role;
   }
-
- private:
-  static testing::Server server_of(const std::string& folder, Host host) {
-    if (host == Host::shared) return testing::Server::shared(WAYBILL_SERVERS_TOOLS, "postgres");
-    // The server's user must reach it, so it is not inside the folder, which is ours alone.
-    return testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres",
-                                "/var/tmp/waybill-" + folder.substr(folder.rfind('/') + 1));
-  }
-
-  const Host host_;
-  const testing::Server server_;
-  const std::string server_url_;
-  std::string name_;
 };
 
 }  // namespace
