@@ -165,6 +165,7 @@ bool ConsumerLoop::write_and_handle(const std::vector<Delivery>& batch, std::vec
     reconnect_if_needed();
     const Dialect dialect = transaction_.dialect();
     const bool at_once = dialect == Dialect::postgres && has_each_once(batch);
+    const bool forbids_commit = dialect == Dialect::postgres;
     if (at_once) {
       // One statement, because a round trip for each row costs more than the row. It does not say
       // which are duplicates; they are rare.
@@ -174,16 +175,22 @@ bool ConsumerLoop::write_and_handle(const std::vector<Delivery>& batch, std::vec
     } else {
       transaction_.begin();
     }
+    if (forbids_commit) (void)transaction_.select({kForbidCommit, {}});
+    std::vector<std::string_view> written;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      // Not before the effects of those in front of it: MariaDB commits on its own at a DDL
-      // statement, and a row without its effect would be a lost message.
+      // Not before the effects of those in front of it: where nothing forbids the handler to
+      // commit, a row without its effect would be a lost message.
       if (!at_once) {
         const InboxRow row(dialect, options_.consumer, batch[i]);
         is_new[i] = InboxRow::is_new(dialect, transaction_.insert_inbox_row(row.statement()));
       }
       WAYBILL_TEST_POINT("inbox.after_insert");
-      if (is_new[i] && run_handler(batch[i]).step != Step::done) return false;
+      if (!is_new[i]) continue;
+      if (run_handler(batch[i]).step != Step::done) return false;
+      written.push_back(batch[i].message_id);
     }
+    if (!forbids_commit) return sees_rows(written);
+    (void)transaction_.select({kAllowCommit, {}});
     return true;
   } catch (...) {
     may_be_lost_ = true;
@@ -317,6 +324,14 @@ void ConsumerLoop::reconnect_if_needed() {
   may_be_lost_ = false;
 }
 
+// False: a handler rolled back and began anew, so that they are gone and its effects would stand
+// alone.
+bool ConsumerLoop::sees_rows(std::span<const std::string_view> message_ids) {
+  if (message_ids.empty()) return true;
+  const InboxRowsSeen seen(transaction_.dialect(), options_.consumer, message_ids);
+  return transaction_.select(seen.statement()).at(0).at(0) == std::to_string(message_ids.size());
+}
+
 ConsumerLoop::Attempt ConsumerLoop::begin_and_handle(const Delivery& delivery) {
   try {
     reconnect_if_needed();
@@ -331,7 +346,17 @@ ConsumerLoop::Attempt ConsumerLoop::begin_and_handle(const Delivery& delivery) {
             "cannot begin a transaction with the inbox row: " + current_exception_text()};
   }
   WAYBILL_TEST_POINT("inbox.after_insert");
-  return run_handler(delivery);
+  Attempt handled = run_handler(delivery);
+  // Without batches it would cost each message a round trip.
+  if (handled.step != Step::done || !options_.batch_in_one_transaction) return handled;
+  try {
+    const std::string_view ids[] = {delivery.message_id};
+    if (!sees_rows(ids)) return {Step::threw, "the handler rolled its inbox row back"};
+  } catch (...) {
+    may_be_lost_ = true;
+    return {Step::unavailable, "cannot read the inbox row: " + current_exception_text()};
+  }
+  return handled;
 }
 
 ConsumerLoop::Attempt ConsumerLoop::run_handler(const Delivery& delivery) {

@@ -124,6 +124,20 @@ Statement InboxRows::statement() const noexcept {
   return {kPostgresInsertSeveral, values_};
 }
 
+InboxRowsSeen::InboxRowsSeen(Dialect dialect, std::string_view consumer,
+                             std::span<const std::string_view> message_ids)
+    : sql_("SELECT count(*) FROM waybill_inbox WHERE consumer = "), values_{consumer} {
+  const auto next_parameter = [&] {
+    return dialect == Dialect::postgres ? "$" + std::to_string(values_.size()) : std::string("?");
+  };
+  sql_ += next_parameter() + " AND message_id IN (";
+  for (const std::string_view id : message_ids) {
+    values_.emplace_back(id);
+    sql_ += next_parameter() + ",";
+  }
+  sql_.back() = ')';
+}
+
 bool InboxRow::is_new(Dialect dialect, const Inserted& inserted) noexcept {
   if (dialect == Dialect::mariadb) return inserted.id != 0;
   return inserted.rows != 0;

@@ -51,6 +51,29 @@ class InboxRows {
   std::array<Value, 4> values_;
 };
 
+// Counts which of these messages the transaction sees in the inbox.
+// **Ownership**: borrows consumer and ids. **Thread safety**: a value, but not movable.
+class InboxRowsSeen {
+ public:
+  InboxRowsSeen(Dialect dialect, std::string_view consumer,
+                std::span<const std::string_view> message_ids);
+  InboxRowsSeen(const InboxRowsSeen&) = delete;
+  InboxRowsSeen& operator=(const InboxRowsSeen&) = delete;
+
+  [[nodiscard]] Statement statement() const noexcept { return {sql_, values_}; }
+
+ private:
+  std::string sql_;
+  std::vector<Value> values_;
+};
+
+// For PostgreSQL: from one to the other a COMMIT fails and takes everything back, because it would
+// have to keep the cursor, whose query fails. The second fails in any other transaction.
+inline constexpr std::string_view kForbidCommit =
+    "DECLARE waybill_batch NO SCROLL CURSOR WITH HOLD FOR"
+    " SELECT current_setting('waybill.a_handler_must_leave_the_transaction_alone')";
+inline constexpr std::string_view kAllowCommit = "CLOSE waybill_batch";
+
 // "2026-01-31 12:00:00.123456", UTC, on SQLite cut to milliseconds as all its times are; clamped to
 // the years 1970…9999, which every database takes.
 [[nodiscard]] std::string to_column(Dialect dialect, DatabaseTime time);

@@ -416,6 +416,60 @@ TYPED_TEST_P(InboxOnDatabase,
   EXPECT_EQ(this->count("waybill_attempt"), 0);
 }
 
+// What no handler may do. The one that does it writes its effect first.
+TYPED_TEST_P(InboxOnDatabase,
+             A1_I1_a_handler_that_ends_the_transaction_of_a_batch_harms_no_neighbour) {
+  using Adapter = transaction_adapter<typename TestFixture::Handle>;
+  const auto commit = [](auto& handle) { (void)Adapter::commit(handle); };
+  const auto rollback = [](auto& handle) { Adapter::rollback(handle); };
+  const auto begin = [](auto& handle) { Adapter::begin(handle); };
+  using Step = std::function<void(typename TestFixture::Handle&)>;
+  const struct {
+    const char* name;
+    std::vector<Step> steps;
+    int effects;  // of its own
+  } endings[] = {{"commit", {commit}, 1},
+                 {"commit_and_begin", {commit, begin}, 1},
+                 {"rollback", {rollback}, 0},
+                 {"rollback_and_begin", {rollback, begin}, 0}};
+  for (const auto& ending : endings) {
+    SCOPED_TRACE(ending.name);
+    auto deliveries = make_deliveries(4);
+    for (Delivery& delivery : deliveries) delivery.message_id += ending.name;
+    const std::string culprit = deliveries[1].message_id;
+    const std::string these = " WHERE message_id LIKE '%" + std::string(ending.name) + "'";
+    const std::string without_effect =
+        "waybill_inbox" + these + " AND message_id NOT IN (SELECT message_id FROM effect)";
+    Acks acks(deliveries.size());
+    FakeSubscriber subscriber(deliveries, acks);
+    ConsumerOptions options = quick_options();
+    options.batch_in_one_transaction = true;
+    auto connection = this->points_.connect();
+    const auto store = this->points_.open_store();
+    Consumer<typename TestFixture::Handle> consumer(
+        connection.handle(), *store, subscriber, options,
+        [&](auto& handle, const Delivery& delivery) {
+          HandlerResult result = this->count_effect(handle, delivery);
+          if (delivery.message_id != culprit) return result;
+          for (const Step& step : ending.steps) {
+            try {
+              step(handle);
+            } catch (const std::exception&) {  // PostgreSQL refuses the COMMIT of a batch
+            }
+          }
+          EXPECT_EQ(this->count(without_effect), 0) << "lost, if the process ends now";
+          return result;
+        });
+    must(consumer.run_once({}, Millis(0)));
+    EXPECT_TRUE(acks.all());
+    EXPECT_EQ(this->count("effect" + these), 3 + ending.effects);
+    EXPECT_EQ(this->points_.number("SELECT count(DISTINCT message_id) FROM effect" + these),
+              3 + ending.effects);
+    EXPECT_EQ(this->count("waybill_inbox" + these + " AND verdict = 'done'"), 3 + ending.effects);
+    EXPECT_EQ(this->count("waybill_parked" + these), 1 - ending.effects);
+  }
+}
+
 REGISTER_TYPED_TEST_SUITE_P(
     InboxOnDatabase, what_the_consumer_wrote_can_be_confirmed_and_is_closed_then,
     I2_a_duplicate_is_confirmed_again_with_the_newer_send_time,
@@ -426,6 +480,7 @@ REGISTER_TYPED_TEST_SUITE_P(
     I2_two_consumers_with_the_same_messages_share_them_as_done_and_duplicate,
     I3_a_handler_whose_statement_fails_takes_its_inbox_row_back,
     I4_killed_between_commit_and_ack_the_message_is_not_acked_and_not_lost,
-    I6_a_message_that_crashes_the_consumer_is_parked_and_the_others_go_on);
+    I6_a_message_that_crashes_the_consumer_is_parked_and_the_others_go_on,
+    A1_I1_a_handler_that_ends_the_transaction_of_a_batch_harms_no_neighbour);
 
 }  // namespace waybill::inbox::testing

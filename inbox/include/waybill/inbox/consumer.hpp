@@ -111,6 +111,9 @@ class Consumer {
     Inserted begin_and_insert_inbox_rows(const Statement& statement) override {
       return begin_and_insert(statement, kept_of_several_);
     }
+    std::vector<TextRow> select(const Statement& statement) override {
+      return Adapter::select(connection_, statement);
+    }
     HandlerResult handle(const Delivery& delivery) override {
       return handler_(connection_, delivery);
     }

@@ -65,9 +65,9 @@ struct ConsumerOptions {
   std::size_t batch_max = 100;  // deliveries taken from the broker at once; 1…1000
   // All deliveries of one batch in one transaction, so that one fsync serves many. When one of them
   // is not simply done, the whole batch is rolled back and handled one by one: a handler may then
-  // run twice for a message, of which the first run left nothing in the database. A handler must
-  // not end the transaction itself (COMMIT; on MariaDB also DDL): it would commit the inbox rows of
-  // its neighbours, whose effects then never come.
+  // run twice for a message, of which the first run left nothing in the database. So it is when a
+  // handler ends the transaction itself, which none may (on MariaDB, DDL does): PostgreSQL refuses
+  // its COMMIT, elsewhere it keeps only what was done before it, each inbox row with its effect.
   bool batch_in_one_transaction = false;
   Millis receive_wait{1000};  // longest wait of one receive; a stop ends it earlier
   std::function<void()>
@@ -95,6 +95,7 @@ class LocalTransaction {
   [[nodiscard]] virtual Inserted begin_and_insert_inbox_row(const Statement& statement) = 0;
   // The same with a statement for several rows.
   [[nodiscard]] virtual Inserted begin_and_insert_inbox_rows(const Statement& statement) = 0;
+  [[nodiscard]] virtual std::vector<TextRow> select(const Statement& statement) = 0;
   [[nodiscard]] virtual HandlerResult handle(const Delivery& delivery) = 0;
   [[nodiscard]] virtual TransactionStatus status() = 0;
   [[nodiscard]] virtual CommitAnswer commit() = 0;
@@ -136,6 +137,7 @@ class ConsumerLoop {
   [[nodiscard]] Fate handle(const Delivery& delivery, std::stop_token stop);
   [[nodiscard]] Attempt attempt(const Delivery& delivery);
   void reconnect_if_needed();
+  [[nodiscard]] bool sees_rows(std::span<const std::string_view> message_ids);
   [[nodiscard]] Attempt begin_and_handle(const Delivery& delivery);
   [[nodiscard]] Attempt run_handler(const Delivery& delivery);
   [[nodiscard]] Attempt commit();
