@@ -113,6 +113,26 @@ TEST_F(MariadbSession, a_deadlock_is_retried_and_the_other_side_is_served) {
   EXPECT_EQ(*relay->mark(marks), (std::vector{Marked::done, Marked::done}));
 }
 
+// Its lease was still there when it began.
+TEST_F(MariadbSession, L2_a_relay_that_is_deposed_while_it_waits_for_a_row_judges_nothing) {
+  insert(1);
+  const Lease lease = take_lease();
+  PlainClient other(shop.options().url);
+  other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
+  std::thread judging([&] {
+    const Mark mark = mark_of(1, Cause::refused);
+    const auto judged = relay->judge(lease, {&mark, 1});
+    ASSERT_TRUE(judged.ok()) << judged.error().to_string();
+    EXPECT_FALSE(judged->has_value());
+  });
+  wait_for_a_blocked_statement();
+  shop.execute("UPDATE local_message_lease SET fence = fence + 1");
+  other.query("ROLLBACK");
+  judging.join();
+  EXPECT_EQ(shop.query("SELECT state FROM local_message")[0], "INIT");
+  EXPECT_EQ(shop.query("SELECT COUNT(*) FROM local_message_delivery")[0], "0");
+}
+
 // A judgement waits in its middle, with rows locked, and one asked for that is not there. A
 // business transaction that was given an id in between must not wait for it.
 TEST_F(MariadbSession, a_relays_locks_hold_up_no_business_insert) {

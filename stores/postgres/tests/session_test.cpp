@@ -1,5 +1,6 @@
 // What a network database adds: sessions that break, servers that restart, plans that go wrong.
 #include <algorithm>
+#include <thread>
 
 #include "postgres_fixture.hpp"
 
@@ -42,6 +43,15 @@ class PostgresSession : public ::testing::Test {
                    " indexrelname IN ('local_message_fresh', 'local_message_overdue')")
             .at(0));
     return now - std::exchange(blocks_, now);
+  }
+
+  void wait_for_blocked(int statements) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (shop.query("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+                      " AND wait_event_type = 'Lock'")[0] != std::to_string(statements)) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+      std::this_thread::yield();
+    }
   }
 
   PostgresFixture shop;
@@ -94,6 +104,61 @@ TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
   EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
   other.query("ROLLBACK");
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
+}
+
+// Each writes several arrows, one after the other, in the order of the arrows.
+TEST_F(PostgresSession, F4_two_batches_with_the_same_rows_do_not_lock_each_other_out) {
+  insert(3, "INIT");
+  const auto mark_of = [](std::int64_t id, Cause cause) {
+    Mark mark;
+    mark.id = id;
+    mark.cause = cause;
+    return mark;
+  };
+  const Mark first[] = {mark_of(1, Cause::acked), mark_of(3, Cause::acked_unconfirmed),
+                        mark_of(2, Cause::confirmed)};
+  const Mark second[] = {mark_of(2, Cause::acked), mark_of(1, Cause::acked_unconfirmed)};
+  const auto another = std::move(*store->open_relay());
+  PlainClient other(shop.options().url);
+  other.query("BEGIN; SELECT 1 FROM local_message WHERE id = 3 FOR UPDATE");
+  const auto write = [](RelaySession& session, std::span<const Mark> marks) {
+    const auto marked = session.mark(marks);
+    EXPECT_TRUE(marked.ok()) << marked.error().to_string();
+  };
+  std::thread one([&] { write(*relay, first); });
+  wait_for_blocked(1);
+  std::thread two([&] { write(*another, second); });
+  wait_for_blocked(2);
+  other.query("ROLLBACK");
+  one.join();
+  two.join();
+}
+
+// Its lease was still there when it began, and the isolation that the database asks for would show
+// that lease to the end.
+TEST_F(PostgresSession, L2_a_relay_that_is_deposed_while_it_waits_for_a_row_judges_nothing) {
+  insert(1, "INIT");
+  shop.execute(
+      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',"
+      " current_database(), 'repeatable read'); END $$");
+  const auto session = std::move(*store->open_relay());
+  const auto lease = session->take(*session->lease(), "relay");
+  ASSERT_TRUE(lease.ok() && lease->has_value());
+  PlainClient other(shop.options().url);
+  other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
+  std::thread judging([&] {
+    Mark mark;
+    mark.id = 1;
+    mark.cause = Cause::refused;
+    const auto judged = session->judge(**lease, {&mark, 1});
+    ASSERT_TRUE(judged.ok()) << judged.error().to_string();
+  });
+  wait_for_blocked(1);
+  shop.execute("UPDATE local_message_lease SET fence = fence + 1");
+  other.query("ROLLBACK");
+  judging.join();
+  EXPECT_EQ(shop.query("SELECT state FROM local_message")[0], "INIT");
+  EXPECT_EQ(shop.query("SELECT COUNT(*) FROM local_message_delivery")[0], "0");
 }
 
 // A tenth of the full size; the statistics say that the table is empty.
