@@ -26,12 +26,20 @@ constexpr std::string_view kSetVersion =
 constexpr std::string_view kTableColumns =
     "SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0"
     " AND NOT attisdropped ORDER BY attnum";
+// A nondeterministic collation takes different bytes for the same.
+constexpr std::string_view kLooseColumns =
+    "SELECT a.attname::text, c.collname::text, format_type(a.atttypid, a.atttypmod)"
+    " FROM pg_attribute AS a JOIN pg_collation AS c ON c.oid = a.attcollation"
+    " WHERE a.attrelid = to_regclass($1) AND NOT a.attisdropped AND NOT c.collisdeterministic"
+    " AND a.attname IN ('message_type', 'biz_type', 'identifier', 'state') ORDER BY a.attnum";
+// Whole columns only, and what ON CONFLICT looks at.
 constexpr std::string_view kIndexes =
     "SELECT (SELECT string_agg(a.attname::text, ',' ORDER BY k.place)"
     " FROM unnest(i.indkey) WITH ORDINALITY AS k(number, place)"
     " JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.number),"
     " i.indisunique, pg_get_expr(i.indpred, i.indrelid)"
-    " FROM pg_index AS i WHERE i.indrelid = to_regclass($1) AND i.indisvalid";
+    " FROM pg_index AS i WHERE i.indrelid = to_regclass($1) AND i.indisvalid"
+    " AND i.indimmediate AND i.indexprs IS NULL";
 
 const store::SchemaKind& kind() {
   static const std::array<store::WantedIndex, 4> indexes = {{
@@ -56,6 +64,23 @@ const store::SchemaKind& kind() {
       "CREATE TABLE IF NOT EXISTS waybill_schema (part text PRIMARY KEY, version bigint NOT NULL)",
       kProducerMigrations, kConsumerMigrations, indexes};
   return kind;
+}
+
+// What is wrong with the text columns of a message table that somebody else made.
+std::vector<store::SchemaFinding> check_text_columns(Connection& connection,
+                                                     const std::string& table) {
+  std::vector<store::SchemaFinding> findings;
+  const Rows rows =
+      connection.read(kLooseColumns, std::move(Parameters().add(std::string_view(table))));
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    const std::string column = rows.text(at, 0);
+    findings.push_back({"collation", true,
+                        "column '" + column + "' of table '" + table + "' is " + rows.text(at, 1) +
+                            ", which does not compare as bytes: 'a' may be 'A'",
+                        "ALTER TABLE " + table + " ALTER COLUMN " + column + " TYPE " +
+                            rows.text(at, 2) + " COLLATE \"C\""});
+  }
+  return findings;
 }
 
 class PostgresCatalog final : public store::Catalog {
@@ -121,6 +146,9 @@ void verify(Connection& connection, const Options& options, SchemaPart part) {
   PostgresCatalog catalog(connection, options);
   store::verify(catalog, kind(), part, options.table);
   if (part == SchemaPart::consumer) return;
+  if (const auto findings = check_text_columns(connection, options.table); !findings.empty()) {
+    throw Failure{{Remedy::fix_call, findings.front().text, "run: " + findings.front().statement}};
+  }
   const auto columns = catalog.columns(options.table);
   connection.set_has_headers(std::find(columns.begin(), columns.end(), "headers") != columns.end());
 }
@@ -149,7 +177,12 @@ Result<std::vector<SchemaFinding>> check_schema(const Options& options, SchemaPa
   return guarded([&] {
     Connection connection(options, Planner::free);
     PostgresCatalog catalog(connection, options);
-    return store::check(catalog, kind(), part, options.table);
+    std::vector<SchemaFinding> findings = store::check(catalog, kind(), part, options.table);
+    if (part == SchemaPart::consumer) return findings;
+    for (SchemaFinding& finding : check_text_columns(connection, options.table)) {
+      findings.push_back(std::move(finding));
+    }
+    return findings;
   });
 }
 

@@ -54,11 +54,35 @@ TEST(PostgresSchema, C2_a_foreign_table_stays_as_it_is_and_check_says_what_it_la
   EXPECT_EQ(
       client.query("SELECT COUNT(*) FROM pg_index WHERE indrelid = 'local_message'::regclass"),
       std::vector<std::string>{"0"});
+  // Neither refuses a repeated message.
+  client.query(
+      "CREATE UNIQUE INDEX ON local_message (biz_type, message_type, identifier, left(content, 1));"
+      "ALTER TABLE local_message ADD UNIQUE (biz_type, message_type, identifier) DEFERRABLE");
   const auto findings = check_schema(at(database.url()), SchemaPart::producer);
   ASSERT_TRUE(findings.ok());
   EXPECT_EQ(findings->size(), 5U);
   // The printed statements mend it.
   for (const SchemaFinding& finding : *findings) client.query(finding.statement);
+  EXPECT_TRUE(check_schema(at(database.url()), SchemaPart::producer)->empty());
+}
+
+TEST(PostgresSchema, C8_columns_that_do_not_compare_as_bytes_are_refused) {
+  const ScratchDatabase database;
+  PlainClient client(database.url());
+  client.query(
+      "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+      "CREATE TABLE local_message (id bigserial, gmt_create timestamptz, gmt_modified timestamptz,"
+      " message_type text, biz_type text, identifier varchar(100) COLLATE loose, content text,"
+      " state text)");
+  ASSERT_TRUE(apply_schema(at(database.url()), SchemaPart::producer).ok());
+  const Error refused = refusal(at(database.url()));
+  EXPECT_EQ(refused.remedy, Remedy::fix_call);
+  EXPECT_NE(refused.text.find("'identifier'"), std::string::npos) << refused.text;
+  // What schema check prints mends it.
+  const auto findings = check_schema(at(database.url()), SchemaPart::producer);
+  ASSERT_TRUE(findings.ok()) << findings.error().to_string();
+  for (const SchemaFinding& finding : *findings) client.query(finding.statement);
+  EXPECT_EQ(refusal(at(database.url())).text, "it opened");
   EXPECT_TRUE(check_schema(at(database.url()), SchemaPart::producer)->empty());
 }
 
