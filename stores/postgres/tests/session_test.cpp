@@ -3,9 +3,17 @@
 #include <thread>
 
 #include "postgres_fixture.hpp"
+#include "waybill/testing/tcp_gate.hpp"
 
 namespace waybill::postgres {
 namespace {
+
+Mark mark_of(std::int64_t id, Cause cause) {
+  Mark mark;
+  mark.id = id;
+  mark.cause = cause;
+  return mark;
+}
 
 class PostgresSession : public ::testing::Test {
  protected:
@@ -69,9 +77,7 @@ TEST_F(PostgresSession, a_terminated_session_says_so_once_and_works_again) {
   shop.execute(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'waybill'"
       " AND datname = current_database()");
-  Mark mark;
-  mark.id = 1;
-  mark.cause = Cause::acked;
+  const Mark mark = mark_of(1, Cause::acked);
   const auto lost = relay->mark({&mark, 1});
   ASSERT_FALSE(lost.ok());
   EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
@@ -96,9 +102,7 @@ TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
   insert(1, "INIT");
   PlainClient other(shop.options().url);
   other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
-  Mark mark;
-  mark.id = 1;
-  mark.cause = Cause::acked;
+  const Mark mark = mark_of(1, Cause::acked);
   const auto blocked = relay->mark({&mark, 1});
   ASSERT_FALSE(blocked.ok());
   EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
@@ -106,15 +110,25 @@ TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
 }
 
+// As a deferred constraint does, or a conflict that is seen at the end.
+TEST_F(PostgresSession, F6_a_mark_whose_commit_is_refused_is_not_done) {
+  insert(1, "INIT");
+  shop.execute(
+      "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$ BEGIN RAISE 'not now' USING ERRCODE = '40001'; END $$;"
+      "CREATE CONSTRAINT TRIGGER refused AFTER UPDATE ON local_message DEFERRABLE INITIALLY"
+      " DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()");
+  const Mark mark = mark_of(1, Cause::acked);
+  const auto refused = relay->mark({&mark, 1});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().remedy, Remedy::retry) << refused.error().to_string();
+  shop.execute("DROP TRIGGER refused ON local_message");
+  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
+}
+
 // Each writes several arrows, one after the other, in the order of the arrows.
 TEST_F(PostgresSession, F4_two_batches_with_the_same_rows_do_not_lock_each_other_out) {
   insert(3, "INIT");
-  const auto mark_of = [](std::int64_t id, Cause cause) {
-    Mark mark;
-    mark.id = id;
-    mark.cause = cause;
-    return mark;
-  };
   const Mark first[] = {mark_of(1, Cause::acked), mark_of(3, Cause::acked_unconfirmed),
                         mark_of(2, Cause::confirmed)};
   const Mark second[] = {mark_of(2, Cause::acked), mark_of(1, Cause::acked_unconfirmed)};
@@ -147,9 +161,7 @@ TEST_F(PostgresSession, L2_a_relay_that_is_deposed_while_it_waits_for_a_row_judg
   PlainClient other(shop.options().url);
   other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
   std::thread judging([&] {
-    Mark mark;
-    mark.id = 1;
-    mark.cause = Cause::refused;
+    const Mark mark = mark_of(1, Cause::refused);
     const auto judged = session->judge(**lease, {&mark, 1});
     ASSERT_TRUE(judged.ok()) << judged.error().to_string();
   });
@@ -302,6 +314,64 @@ TEST_F(PostgresSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) 
   EXPECT_FALSE(page->exhausted);
   spec.bytes_max = 1;
   EXPECT_EQ(relay->read(spec)->rows.size(), 1U);
+}
+
+// The relay's connection goes through a gate that breaks at the end of a transaction.
+class PostgresCommit : public PostgresSession {
+ protected:
+  PostgresCommit() : gate("127.0.0.1", port_of(shop.options().url)) {}
+
+  static std::uint16_t port_of(const std::string& url) {
+    return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+  }
+
+  void SetUp() override {
+    Options options = shop.options();
+    const std::string port = std::to_string(port_of(options.url));
+    options.url.replace(options.url.rfind(port), port.size(), std::to_string(gate.port()));
+    options.answer_timeout = Millis(1000);
+    store = std::move(*open_message_store(options));
+    relay = std::move(*store->open_relay());
+    insert(1, "INIT");
+  }
+
+  // The statement goes with the end of its transaction, in one message.
+  void expect_in_doubt(testing::GateAction action) {
+    gate.arm("UPDATE local_message", action);
+    const auto lost = relay->mark({&mark, 1});
+    ASSERT_FALSE(lost.ok());
+    EXPECT_EQ(lost.error().remedy, Remedy::look) << lost.error().to_string();
+    EXPECT_TRUE(gate.has_acted());
+  }
+
+  testing::TcpGate gate;
+  const Mark mark = mark_of(1, Cause::acked);
+};
+
+TEST_F(PostgresCommit, F2_a_mark_whose_answer_was_lost_is_in_doubt_and_holds_when_done_again) {
+  expect_in_doubt(testing::GateAction::cut_after);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (shop.query("SELECT state FROM local_message")[0] == "INIT" &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::already_further);
+}
+
+TEST_F(PostgresCommit, F2_a_mark_that_never_arrived_is_in_doubt_and_is_done_again) {
+  expect_in_doubt(testing::GateAction::cut_before);
+  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
+}
+
+TEST_F(PostgresCommit, L1_a_black_hole_is_given_up_after_the_answer_timeout) {
+  expect_in_doubt(testing::GateAction::hold_after);
+}
+
+TEST_F(PostgresCommit, L1_a_lost_answer_to_a_lease_taken_is_in_doubt) {
+  gate.arm("relay-of-this-test", testing::GateAction::cut_after);
+  const auto lost = relay->take({}, "relay-of-this-test");
+  ASSERT_FALSE(lost.ok());
+  EXPECT_EQ(lost.error().remedy, Remedy::look) << lost.error().to_string();
 }
 
 TEST(PostgresServer, L1_a_restarted_server_is_found_again) {
