@@ -89,13 +89,11 @@ void add(CLI::App& group, Invocation& invocation, const std::string& name,
          const std::string& description, const HelpTexts& help, Step step) {
   CLI::App& command = add_command(group, invocation, name, description, help);
   const auto names = std::make_shared<Names>();  // between flags and callback
-  command.add_option("DESTINATION", *names, "Only these, instead of those of all routes");
+  add_option(command, "DESTINATION", *names, "TEXT", "Only these, instead of those of all routes");
   add_store_flags(command, invocation);
   add_queue_flag(command, invocation);
-  command.callback([&invocation, names, step] {
-    invocation.run = [names, step](const Config& config, Output& output) {
-      return run(*names, step, config, output);
-    };
+  set_run(command, invocation, [names, step](const Config& config, Output& output) {
+    return run(*names, step, config, output);
   });
 }
 

@@ -175,22 +175,15 @@ void add_doctor_command(CLI::App& app, Invocation& invocation) {
                                    "--queue queue:///var/lib/shop/queue.db",
                                    "0 no finding of severity error; 1 at least one"});
   const auto flags = std::make_shared<DoctorFlags>();  // between flags and callback
-  command
-      .add_option("--age-max", flags->age_max,
-                  "The oldest unfinished message may be so old (default: 10m)")
-      ->type_name("DURATION");
-  command.add_option("--lag-max", flags->limits.lag_max, "A group may be so many messages behind")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_flag("--no-wait", flags->no_wait, "Do not look whether a relay lives");
+  add_option(command, "--age-max", flags->age_max, "DURATION",
+             "The oldest unfinished message may be so old (default: 10m)");
+  add_number(command, "--lag-max", flags->limits.lag_max, "N",
+             "A group may be so many messages behind", Presence::defaulted);
+  add_switch(command, "--no-wait", flags->no_wait, "Do not look whether a relay lives");
   add_store_flags(command, invocation);
   add_queue_flag(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return run(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return run(*flags, config, output); });
 }
 
 }  // namespace waybill::cli

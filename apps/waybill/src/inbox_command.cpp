@@ -16,7 +16,6 @@
 namespace waybill::cli {
 namespace {
 
-constexpr std::uint32_t kLimitMax = 1000;
 constexpr std::chrono::seconds kPublishWait{10};
 
 struct ParkedFlags {
@@ -166,17 +165,11 @@ void add_parked(CLI::App& group, Invocation& invocation) {
       group, invocation, "parked", "List what consumers refused and nobody handled since",
       {"waybill inbox parked --store sqlite:///var/lib/shop/points.db", "0 listed; 1 nothing"});
   const auto flags = std::make_shared<ParkedFlags>();  // between flags and callback
-  command.add_option("--consumer", flags->consumer, "Only this consumer's")->type_name("NAME");
-  command.add_option("--limit", flags->limit, "At most so many messages, 1 … 1000")
-      ->check(CLI::Range(1U, kLimitMax))
-      ->type_name("N")
-      ->capture_default_str();
+  add_option(command, "--consumer", flags->consumer, "NAME", "Only this consumer's");
+  add_limit(command, flags->limit, "messages");
   add_store_flags(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return list(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return list(*flags, config, output); });
 }
 
 }  // namespace
@@ -192,21 +185,16 @@ void add_inbox_commands(CLI::App& app, Invocation& invocation) {
        "queue:///var/lib/shop/queue.db",
        "0 published; 1 it is not parked"});
   const auto flags = std::make_shared<ReplayFlags>();  // between flags and callback
-  command.add_option("message", flags->message_id, "Message id, as waybill inbox parked shows it")
-      ->required()
-      ->type_name("ID");
-  command.add_option("--consumer", flags->consumer, "Whose message")->required()->type_name("NAME");
-  command.add_option("--topic", flags->topic, "Topic that the consumer reads")
-      ->required()
-      ->type_name("NAME");
+  add_option(command, "message", flags->message_id, "ID",
+             "Message id, as waybill inbox parked shows it", Presence::required);
+  add_option(command, "--consumer", flags->consumer, "NAME", "Whose message", Presence::required);
+  add_option(command, "--topic", flags->topic, "NAME", "Topic that the consumer reads",
+             Presence::required);
   add_operator_flags(command, flags->who);
   add_store_flags(command, invocation);
   add_queue_flag(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return replay(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return replay(*flags, config, output); });
 }
 
 }  // namespace waybill::cli

@@ -2,21 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
+#include <utility>
+
 namespace waybill::cli {
 
 CLI::App& add_command(CLI::App& group, Invocation& invocation, const std::string& name,
                       const std::string& description, const HelpTexts& help) {
   CLI::App& command = *group.add_subcommand(name, description);
-  command
-      .add_option("--config", invocation.config_file,
-                  "Configuration file (default: WAYBILL_CONFIG, else ./waybill.toml if present)")
-      ->type_name("FILE");
-  command.add_flag("--json", invocation.json, "Print the answer as one JSON document");
+  add_option(command, "--config", invocation.config_file, "FILE",
+             "Configuration file (default: WAYBILL_CONFIG, else ./waybill.toml if present)");
+  add_switch(command, "--json", invocation.json, "Print the answer as one JSON document");
   command.footer(fmt::format(
       "\nExample:\n  {}\n\nExit codes: {}; 2 usage or configuration; 3 unavailable, try again; "
       "4 in doubt, look first.",
       help.example, help.exit_codes));
   return command;
+}
+
+void set_run(CLI::App& command, Invocation& invocation, Run run) {
+  command.callback([&invocation, run = std::move(run)] { invocation.run = run; });
 }
 
 void add_setting_flag(CLI::App& command, Invocation& invocation, const std::string& flag,

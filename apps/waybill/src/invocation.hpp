@@ -1,25 +1,27 @@
 // One call of the program: what its flags said and the command that they chose.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config.hpp"
+#include "flags.hpp"
 #include "output.hpp"
 #include "waybill/error.hpp"
 
 namespace waybill::cli {
 
-// Filled while the flags are parsed. `run` answers with the exit code, or an Error whose remedy
-// becomes one.
+// Answers with the exit code, or an Error whose remedy becomes one.
+using Run = std::function<Result<int>(const Config&, Output&)>;
+
+// Filled while the flags are parsed.
 struct Invocation {
   std::string config_file;
   bool json = false;
   std::vector<FlagValue> flags;
-  std::function<Result<int>(const Config&, Output&)> run;
+  Run run;
 };
 
 // What --help shows below the options.
@@ -32,6 +34,9 @@ struct HelpTexts {
 // outlive both.
 CLI::App& add_command(CLI::App& group, Invocation& invocation, const std::string& name,
                       const std::string& description, const HelpTexts& help);
+
+// What the command does.
+void set_run(CLI::App& command, Invocation& invocation, Run run);
 
 // A flag that overrides the setting of that name.
 void add_setting_flag(CLI::App& command, Invocation& invocation, const std::string& flag,

@@ -1,6 +1,7 @@
 // The waybill program: parses flags, loads the configuration, runs one command.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>

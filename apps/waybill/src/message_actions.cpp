@@ -299,19 +299,16 @@ void add(CLI::App& group, Invocation& invocation, const std::string& name, Cause
   const auto flags = std::make_shared<ActionFlags>();  // between flags and callback
   flags->action = name;
   flags->cause = cause;
-  command.add_option("messages", flags->names, "Row ids or message ids, at most 1000")
-      ->type_name("ID");
-  command.add_flag("--all-matching", flags->all_matching, "Every message that the filters match");
-  command.add_flag("--yes", flags->yes, "Do it, with --all-matching");
-  command.add_flag("--dry-run", flags->dry_run, "Only say what would be done");
+  add_option(command, "messages", flags->names, "ID", "Row ids or message ids, at most 1000");
+  add_switch(command, "--all-matching", flags->all_matching,
+             "Every message that the filters match");
+  add_switch(command, "--yes", flags->yes, "Do it, with --all-matching");
+  add_switch(command, "--dry-run", flags->dry_run, "Only say what would be done");
   add_filter_flags(command, flags->filter);
   add_operator_flags(command, flags->who);
   add_store_flags(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return run(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return run(*flags, config, output); });
 }
 
 }  // namespace

@@ -26,22 +26,18 @@ bool FilterFlags::restricts() const {
 }
 
 void add_filter_flags(CLI::App& command, FilterFlags& flags) {
-  command.add_option("--id", flags.id, "Row id")->check(CLI::PositiveNumber)->type_name("ID");
-  command.add_option("--identifier", flags.filter.identifier, "Identifier, compared as bytes")
-      ->type_name("TEXT");
-  command.add_option("--type", flags.filter.message_type, "Message type")->type_name("TYPE");
-  command.add_option("--biz-type", flags.filter.biz_type, "Business domain")->type_name("TEXT");
-  command
-      .add_option("--state", flags.filter.state,
-                  "INIT, SENT, RETRY, PARKED, SUCCESS, DEAD, CANCELLED, or any other as stored")
-      ->type_name("STATE");
-  command.add_option("--destination", flags.filter.destination, "Destination of the type's route")
-      ->type_name("NAME");
-  command
-      .add_option("--since", flags.since,
-                  "Created at or after: 2026-11-23T21:09:05Z, or 2h for two hours ago")
-      ->type_name("TIME");
-  command.add_option("--until", flags.until, "Created before; as --since")->type_name("TIME");
+  add_row_id(command, "--id", flags.id, "Row id");
+  add_option(command, "--identifier", flags.filter.identifier, "TEXT",
+             "Identifier, compared as bytes");
+  add_option(command, "--type", flags.filter.message_type, "TYPE", "Message type");
+  add_option(command, "--biz-type", flags.filter.biz_type, "TEXT", "Business domain");
+  add_option(command, "--state", flags.filter.state, "STATE",
+             "INIT, SENT, RETRY, PARKED, SUCCESS, DEAD, CANCELLED, or any other as stored");
+  add_option(command, "--destination", flags.filter.destination, "NAME",
+             "Destination of the type's route");
+  add_option(command, "--since", flags.since, "TIME",
+             "Created at or after: 2026-11-23T21:09:05Z, or 2h for two hours ago");
+  add_option(command, "--until", flags.until, "TIME", "Created before; as --since");
 }
 
 Result<MessageFilter> make_filter(const FilterFlags& flags, ConsoleSession& session) {

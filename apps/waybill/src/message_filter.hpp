@@ -1,9 +1,9 @@
 // The flags that choose messages, the same for listing them and for acting on them.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "flags.hpp"
 #include "waybill/error.hpp"
 #include "waybill/message_store.hpp"
 

@@ -17,8 +17,6 @@
 namespace waybill::cli {
 namespace {
 
-constexpr std::uint32_t kLimitMax = 1000;
-
 // Without the content: a list of payloads is nothing an operator asked for.
 boost::json::object as_json(const MessageRow& row) {
   boost::json::object item = {{"id", row.id},
@@ -209,19 +207,11 @@ void add_list(CLI::App& group, Invocation& invocation) {
                    "0 found; 1 nothing found"});
   const auto flags = std::make_shared<FilterFlags>();  // between flags and callback
   add_filter_flags(command, *flags);
-  command.add_option("--after", flags->filter.after_id, "Only rows behind this id (paging)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("ID");
-  command.add_option("--limit", flags->filter.rows_max, "At most so many rows, 1 … 1000")
-      ->check(CLI::Range(1U, kLimitMax))
-      ->type_name("N")
-      ->capture_default_str();
+  add_number(command, "--after", flags->filter.after_id, "ID", "Only rows behind this id (paging)");
+  add_limit(command, flags->filter.rows_max, "rows");
   add_store_flags(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return list(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return list(*flags, config, output); });
 }
 
 }  // namespace
@@ -235,15 +225,11 @@ void add_messages_commands(CLI::App& app, Invocation& invocation) {
                    "--store sqlite:///var/lib/shop/orders.db",
                    "0 found; 1 no such message"});
   const auto name = std::make_shared<std::string>();  // between flag and callback
-  command.add_option("message", *name, "Row id, or message id as biz_type/message_type/identifier")
-      ->required()
-      ->type_name("ID");
+  add_option(command, "message", *name, "ID",
+             "Row id, or message id as biz_type/message_type/identifier", Presence::required);
   add_store_flags(command, invocation);
-  command.callback([&invocation, name] {
-    invocation.run = [name](const Config& config, Output& output) {
-      return show(*name, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [name](const Config& config, Output& output) { return show(*name, config, output); });
   add_message_actions(group, invocation);
 }
 

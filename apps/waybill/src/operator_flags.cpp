@@ -22,11 +22,10 @@ std::string OperatorFlags::who() const {
 }
 
 void add_operator_flags(CLI::App& command, OperatorFlags& flags) {
-  command.add_option("--reason", flags.reason, "Why; kept in the audit table")
-      ->required()
-      ->type_name("TEXT");
-  command.add_option("--operator", flags.operator_name, "Who (default: the USER variable)")
-      ->type_name("NAME");
+  add_option(command, "--reason", flags.reason, "TEXT", "Why; kept in the audit table",
+             Presence::required);
+  add_option(command, "--operator", flags.operator_name, "NAME",
+             "Who (default: the USER variable)");
 }
 
 Status check(const OperatorFlags& flags) {

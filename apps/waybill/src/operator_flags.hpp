@@ -1,9 +1,9 @@
 // Who acts and why: the flags of every command that writes the audit table.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "flags.hpp"
 #include "waybill/error.hpp"
 
 namespace waybill::cli {

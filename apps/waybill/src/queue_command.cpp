@@ -14,8 +14,6 @@
 namespace waybill::cli {
 namespace {
 
-constexpr std::uint32_t kLimitMax = 1000;
-
 // The queue that the command was asked about.
 Result<embedded::Options> named_queue(const Config& config) {
   if (config.destinations.fallback.url.empty()) {
@@ -118,28 +116,19 @@ void add_queue_commands(CLI::App& app, Invocation& invocation) {
       {"waybill queue peek --topic orders --limit 5 --queue queue:///var/lib/shop/queue.db",
        "0 shown; 1 nothing there"});
   const auto flags = std::make_shared<PeekFlags>();  // between flags and callback
-  command.add_option("--topic", flags->topic, "Topic; the destination of the route")
-      ->required()
-      ->type_name("NAME");
-  command.add_option("--after", flags->after, "Only messages behind this position (paging)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("POSITION")
-      ->capture_default_str();
-  command.add_option("--limit", flags->limit, "At most so many messages, 1 … 1000")
-      ->check(CLI::Range(1U, kLimitMax))
-      ->type_name("N")
-      ->capture_default_str();
+  add_option(command, "--topic", flags->topic, "NAME", "Topic; the destination of the route",
+             Presence::required);
+  add_number(command, "--after", flags->after, "POSITION",
+             "Only messages behind this position (paging)", Presence::defaulted);
+  add_limit(command, flags->limit, "messages");
   add_queue_flag(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return peek(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return peek(*flags, config, output); });
   CLI::App& list = add_command(
       group, invocation, "topics", "List the topics with the lag of their consumer groups",
       {"waybill queue topics --queue queue:///var/lib/shop/queue.db", "0 shown; 1 nothing there"});
   add_queue_flag(list, invocation);
-  list.callback([&invocation] { invocation.run = topics; });
+  set_run(list, invocation, topics);
 }
 
 }  // namespace waybill::cli

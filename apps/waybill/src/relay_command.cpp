@@ -216,7 +216,7 @@ void add_relay_command(CLI::App& app, Invocation& invocation) {
                    "--queue queue:///var/lib/shop/queue.db",
                    "0 everything flushed; 1 rows are left (--once)"});
   const auto once = std::make_shared<bool>(false);  // between flag and callback
-  command.add_flag("--once", *once, "Publish what can be published now, answer and end");
+  add_switch(command, "--once", *once, "Publish what can be published now, answer and end");
   add_store_flags(command, invocation);
   add_queue_flag(command, invocation);
   add_setting_flag(command, invocation, "--listen", "confirm.listen", "ADDRESS",
@@ -225,10 +225,8 @@ void add_relay_command(CLI::App& app, Invocation& invocation) {
                    "Keys of the consumers that may confirm");
   add_setting_flag(command, invocation, "--log-level", "log.level", "LEVEL",
                    "debug, info, warning or alarm");
-  command.callback([&invocation, once] {
-    invocation.run = [once](const Config& config, Output& output) {
-      return *once ? run_once(config, output) : run_until_stopped(config, output);
-    };
+  set_run(command, invocation, [once](const Config& config, Output& output) {
+    return *once ? run_once(config, output) : run_until_stopped(config, output);
   });
 }
 

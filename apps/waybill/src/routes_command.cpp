@@ -146,25 +146,21 @@ void add_set(CLI::App& group, Invocation& invocation) {
                    "--confirm-deadline 30s --store sqlite:///var/lib/shop/orders.db",
                    "0 written"});
   const auto flags = std::make_shared<RouteFlags>();  // between flags and callback
-  command.add_option("type", flags->message_type, "Message type, or '*' for every other type")
-      ->required()
-      ->type_name("TYPE");
-  const auto add = [&](const char* name, std::optional<std::string>& value, const char* type,
-                       const char* description) {
-    command.add_option(name, value, description)->type_name(type);
-  };
-  add("--destination", flags->destination, "NAME", "Topic; required for a new route");
-  add("--consumers", flags->consumers, "A,B", "Who must confirm; '' for nobody (default: nobody)");
-  add("--confirm-deadline", flags->confirm_deadline, "DURATION",
-      "How long a confirmation may take (default: 30s)");
-  add("--ordering", flags->ordering, "ORDERING", "none, publish or confirmed (default: none)");
-  add("--dispatch", flags->dispatch, "DISPATCH", "relay, async or sync (default: relay)");
+  add_option(command, "type", flags->message_type, "TYPE",
+             "Message type, or '*' for every other type", Presence::required);
+  add_option(command, "--destination", flags->destination, "NAME",
+             "Topic; required for a new route");
+  add_option(command, "--consumers", flags->consumers, "A,B",
+             "Who must confirm; '' for nobody (default: nobody)");
+  add_option(command, "--confirm-deadline", flags->confirm_deadline, "DURATION",
+             "How long a confirmation may take (default: 30s)");
+  add_option(command, "--ordering", flags->ordering, "ORDERING",
+             "none, publish or confirmed (default: none)");
+  add_option(command, "--dispatch", flags->dispatch, "DISPATCH",
+             "relay, async or sync (default: relay)");
   add_store_flags(command, invocation);
-  command.callback([&invocation, flags] {
-    invocation.run = [flags](const Config& config, Output& output) {
-      return set(*flags, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [flags](const Config& config, Output& output) { return set(*flags, config, output); });
 }
 
 }  // namespace
@@ -175,21 +171,17 @@ void add_routes_commands(CLI::App& app, Invocation& invocation) {
       add_command(group, invocation, "list", "Show every route",
                   {"waybill routes list --store sqlite:///var/lib/shop/orders.db", "0 shown"});
   add_store_flags(show, invocation);
-  show.callback([&invocation] { invocation.run = list; });
+  set_run(show, invocation, list);
   add_set(group, invocation);
   CLI::App& from_file = add_command(
       group, invocation, "apply", "Write the routes of a TOML file; types not in it stay",
       {"waybill routes apply routes.toml --store sqlite:///var/lib/shop/orders.db", "0 written"});
   const auto path = std::make_shared<std::string>();  // between flag and callback
-  from_file.add_option("file", *path, "TOML file with [[route]] tables")
-      ->required()
-      ->type_name("FILE");
+  add_option(from_file, "file", *path, "FILE", "TOML file with [[route]] tables",
+             Presence::required);
   add_store_flags(from_file, invocation);
-  from_file.callback([&invocation, path] {
-    invocation.run = [path](const Config& config, Output& output) {
-      return apply(*path, config, output);
-    };
-  });
+  set_run(from_file, invocation,
+          [path](const Config& config, Output& output) { return apply(*path, config, output); });
 }
 
 }  // namespace waybill::cli

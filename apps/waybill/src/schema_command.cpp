@@ -98,22 +98,17 @@ Result<int> check(const std::string& part_name, const Config& config, Output& ou
   return findings->empty() ? kExitOk : kExitFindings;
 }
 
-using Run = Result<int> (*)(const std::string& part, const Config&, Output&);
+using RunOnPart = Result<int> (*)(const std::string& part, const Config&, Output&);
 
 CLI::App& add(CLI::App& group, Invocation& invocation, const std::string& name,
-              const std::string& description, const HelpTexts& help, Run run) {
+              const std::string& description, const HelpTexts& help, RunOnPart run) {
   CLI::App& command = add_command(group, invocation, name, description, help);
   const auto part = std::make_shared<std::string>("producer");  // between flag and callback
-  command
-      .add_option("--part", *part, "producer: message table and what goes with it; consumer: inbox")
-      ->type_name("producer|consumer")
-      ->capture_default_str();
+  add_option(command, "--part", *part, "producer|consumer",
+             "producer: message table and what goes with it; consumer: inbox", Presence::defaulted);
   add_store_flags(command, invocation);
-  command.callback([&invocation, part, run] {
-    invocation.run = [part, run](const Config& config, Output& output) {
-      return run(*part, config, output);
-    };
-  });
+  set_run(command, invocation,
+          [part, run](const Config& config, Output& output) { return run(*part, config, output); });
   return command;
 }
 

@@ -123,12 +123,10 @@ void add_status_command(CLI::App& app, Invocation& invocation) {
                                   {"waybill status --store sqlite:///var/lib/shop/orders.db",
                                    "0 shown; 1 the table holds rows in an unknown state"});
   const auto no_wait = std::make_shared<bool>(false);  // between flag and callback
-  command.add_flag("--no-wait", *no_wait, "Look once; whether a relay lives stays unknown");
+  add_switch(command, "--no-wait", *no_wait, "Look once; whether a relay lives stays unknown");
   add_store_flags(command, invocation);
-  command.callback([&invocation, no_wait] {
-    invocation.run = [no_wait](const Config& config, Output& output) {
-      return run(*no_wait, config, output);
-    };
+  set_run(command, invocation, [no_wait](const Config& config, Output& output) {
+    return run(*no_wait, config, output);
   });
 }
 
