@@ -1,6 +1,7 @@
 // Transport, destination and message failures; retries; unconfirmed messages.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "engine_fixture.hpp"
 
@@ -298,15 +299,23 @@ TEST_F(EngineFailure, H10_an_accepted_message_beyond_the_horizon_is_DEAD) {
 }
 
 TEST_F(EngineFailure, H10_what_was_never_accepted_has_no_age_limit) {
-  insert(1);
+  store.set_route(confirmed_route("c"));
+  store.set_progress(std::vector<ConsumerProgress>{{"c", "points", DatabaseTime{}, hours(2)}});
+  insert(2, "c");
+  bool refused = false;
   bool down = true;
-  make().broker = [&](const MessageRow&, const std::string&) {
+  make().broker = [&](const MessageRow& row, const std::string&) {
+    if (row.id == 1 && !std::exchange(refused, true)) return PublishResult::rejected;
     return down ? PublishResult::unreachable : PublishResult::acked;
   };
-  bench->run_for(hours(24 * 9));
+  bench->run_for(hours(4));
+  EXPECT_EQ(store.state(1), MessageState::RETRY);
+  EXPECT_EQ(store.state(2), MessageState::INIT);
   down = false;
   bench->run_for(seconds(5));
-  EXPECT_EQ(store.state(1), MessageState::SUCCESS);
+  for (const std::int64_t id : {1, 2}) {
+    EXPECT_EQ(bench->seen_of(id).back().result, PublishResult::acked) << id;
+  }
 }
 
 TEST_F(EngineFailure, H7_rows_of_a_type_that_nobody_confirms_any_more_are_finished) {
