@@ -101,6 +101,16 @@ TEST_F(AdoptMariadbTest, C1_a_session_in_autocommit_0_is_refused_with_the_way_ou
   expect_rows(1);
 }
 
+TEST_F(AdoptMariadbTest, C3_the_times_are_utc_whatever_the_sessions_zone_is) {
+  client.execute("SET time_zone = '+05:00'");
+  client.execute("START TRANSACTION");
+  EXPECT_EQ(outbox.add(connection, order_placed("A")).result, AddResult::added);
+  client.execute("COMMIT");
+  EXPECT_EQ(shop.count("local_message WHERE gmt_create = gmt_modified"
+                       " AND ABS(TIMESTAMPDIFF(SECOND, gmt_create, UTC_TIMESTAMP())) < 3600"),
+            1);
+}
+
 TEST_F(AdoptMariadbTest, C5_a_duplicate_is_noticed_in_an_old_snapshot_and_with_found_rows) {
   for (const unsigned long flags : {0UL, static_cast<unsigned long>(CLIENT_FOUND_ROWS)}) {
     MariadbClient old(shop.address(), "utf8mb4", flags);
