@@ -79,6 +79,11 @@ TEST(MariadbSchema, C2_a_foreign_table_stays_as_it_is_and_check_says_what_it_lac
   const ScratchDatabase database("CHARACTER SET latin1");
   PlainClient client(database.url());
   client.query(std::string(kEightColumns) + "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+  // Neither serves: one compares only how the columns begin, the other is never used.
+  client.query(
+      "ALTER TABLE local_message ADD UNIQUE KEY starts (biz_type(9), message_type(9), "
+      "identifier(9)),"
+      " ADD KEY unused (state, message_type, id) IGNORED");
   const auto before = client.query(
       "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE"
       " TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'local_message'");

@@ -87,6 +87,8 @@ TEST_F(MariadbSession, a_locked_row_is_waited_for_and_then_left) {
   const auto blocked = relay->mark({&mark, 1});
   ASSERT_FALSE(blocked.ok());
   EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
+  // By the limit of a lock, which is shorter than that of a statement.
+  EXPECT_NE(blocked.error().text.find("1205"), std::string::npos) << blocked.error().text;
   other.query("ROLLBACK");
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
 }
@@ -247,6 +249,28 @@ TEST_F(MariadbCommit, F2_a_mark_that_never_arrived_is_in_doubt_and_is_done_again
 
 TEST_F(MariadbCommit, L1_a_black_hole_is_given_up_after_the_answer_timeout) {
   expect_in_doubt(testing::GateAction::hold_after);
+}
+
+// Between two statements of its transaction, with the row locked.
+TEST_F(MariadbCommit, L1_the_server_ends_the_transaction_of_a_black_holed_relay) {
+  gate.arm("UPDATE local_message", testing::GateAction::hold_after);
+  const Mark mark = mark_of(1, Cause::acked);
+  ASSERT_FALSE(relay->mark({&mark, 1}).ok());
+  ASSERT_TRUE(gate.has_acted());
+  const auto direct = shop.open_store();
+  const auto successor = std::move(*direct->open_relay());
+  EXPECT_TRUE(wait_until([&] { return successor->mark({&mark, 1}).ok(); }));
+}
+
+TEST_F(MariadbCommit, L1_the_server_ends_a_statement_that_nobody_waits_for) {
+  shop.execute("CREATE TRIGGER slow BEFORE UPDATE ON local_message FOR EACH ROW DO SLEEP(60)");
+  const Mark mark = mark_of(1, Cause::acked);
+  ASSERT_FALSE(relay->mark({&mark, 1}).ok());
+  EXPECT_TRUE(wait_until([&] {
+    return shop.query(
+               "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE()"
+               " AND COMMAND <> 'Sleep' AND ID <> CONNECTION_ID()")[0] == "0";
+  }));
 }
 
 TEST_F(MariadbCommit, L1_a_lost_answer_to_a_lease_taken_is_in_doubt) {

@@ -54,8 +54,15 @@ TEST(PostgresSchema, C2_a_foreign_table_stays_as_it_is_and_check_says_what_it_la
   EXPECT_EQ(
       client.query("SELECT COUNT(*) FROM pg_index WHERE indrelid = 'local_message'::regclass"),
       std::vector<std::string>{"0"});
-  // Neither refuses a repeated message.
+  // None of them refuses a repeated message.
   client.query(
+      "INSERT INTO local_message (message_type, biz_type, identifier) VALUES ('t', 'b', 'i'), ('t',"
+      " 'b', 'i')");
+  EXPECT_THROW(client.query("CREATE UNIQUE INDEX CONCURRENTLY half_built ON local_message"
+                            " (biz_type, message_type, identifier)"),
+               std::runtime_error);
+  client.query(
+      "DELETE FROM local_message;"
       "CREATE UNIQUE INDEX ON local_message (biz_type, message_type, identifier, left(content, 1));"
       "ALTER TABLE local_message ADD UNIQUE (biz_type, message_type, identifier) DEFERRABLE");
   const auto findings = check_schema(at(database.url()), SchemaPart::producer);

@@ -1,5 +1,6 @@
 // What a network database adds: sessions that break, servers that restart, plans that go wrong.
 #include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "postgres_fixture.hpp"
@@ -53,13 +54,20 @@ class PostgresSession : public ::testing::Test {
     return now - std::exchange(blocks_, now);
   }
 
-  void wait_for_blocked(int statements) {
+  static void wait_until(const std::function<bool()>& condition) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (shop.query("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-                      " AND wait_event_type = 'Lock'")[0] != std::to_string(statements)) {
+    while (!condition()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline);
       std::this_thread::yield();
     }
+  }
+
+  void wait_for_blocked(int statements) {
+    wait_until([&] {
+      return shop.query(
+                 "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+                 " AND wait_event_type = 'Lock'")[0] == std::to_string(statements);
+    });
   }
 
   PostgresFixture shop;
@@ -106,6 +114,8 @@ TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
   const auto blocked = relay->mark({&mark, 1});
   ASSERT_FALSE(blocked.ok());
   EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
+  // By the limit of a lock, which is shorter than that of a statement.
+  EXPECT_NE(blocked.error().text.find("55P03"), std::string::npos) << blocked.error().text;
   other.query("ROLLBACK");
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
 }
@@ -350,11 +360,7 @@ class PostgresCommit : public PostgresSession {
 
 TEST_F(PostgresCommit, F2_a_mark_whose_answer_was_lost_is_in_doubt_and_holds_when_done_again) {
   expect_in_doubt(testing::GateAction::cut_after);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (shop.query("SELECT state FROM local_message")[0] == "INIT" &&
-         std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-  }
+  wait_until([&] { return shop.query("SELECT state FROM local_message")[0] != "INIT"; });
   EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::already_further);
 }
 
@@ -365,6 +371,36 @@ TEST_F(PostgresCommit, F2_a_mark_that_never_arrived_is_in_doubt_and_is_done_agai
 
 TEST_F(PostgresCommit, L1_a_black_hole_is_given_up_after_the_answer_timeout) {
   expect_in_doubt(testing::GateAction::hold_after);
+}
+
+// Between two statements of its transaction, with the row locked.
+TEST_F(PostgresCommit, L1_the_server_ends_the_transaction_of_a_black_holed_endpoint) {
+  shop.execute(
+      "INSERT INTO waybill_route (message_type, destination, consumers, version)"
+      " VALUES ('order.placed', 'orders', 'points', 1)");
+  const auto endpoint = std::move(*store->open_confirm());
+  Confirmation item;
+  item.message_id = "order/order.placed/INIT-1";
+  item.consumer = "points";
+  gate.arm("FOR UPDATE OF m", testing::GateAction::hold_after);
+  ASSERT_FALSE(endpoint->confirm({&item, 1}).ok());
+  ASSERT_TRUE(gate.has_acted());
+  const auto direct = shop.open_store();
+  const auto successor = std::move(*direct->open_relay());
+  wait_until([&] { return successor->mark({&mark, 1}).ok(); });
+}
+
+TEST_F(PostgresCommit, L1_the_server_ends_a_statement_that_nobody_waits_for) {
+  shop.execute(
+      "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;"
+      "CREATE TRIGGER slow BEFORE UPDATE ON local_message FOR EACH ROW EXECUTE FUNCTION sleep()");
+  ASSERT_FALSE(relay->mark({&mark, 1}).ok());
+  wait_until([&] {
+    return shop.query(
+               "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+               " AND application_name = 'waybill' AND state = 'active'")[0] == "0";
+  });
 }
 
 TEST_F(PostgresCommit, L1_a_lost_answer_to_a_lease_taken_is_in_doubt) {
