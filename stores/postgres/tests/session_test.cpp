@@ -62,6 +62,14 @@ class PostgresSession : public ::testing::Test {
     }
   }
 
+  // On a slow machine, too, longer than the test takes.
+  std::unique_ptr<RelaySession> open_patient_relay() {
+    Options options = shop.options();
+    options.answer_timeout = Millis(20'000);
+    options.lock_timeout = Millis(10'000);
+    return std::move(*(*open_message_store(options))->open_relay());
+  }
+
   void wait_for_blocked(int statements) {
     wait_until([&] {
       return shop.query(
@@ -142,14 +150,15 @@ TEST_F(PostgresSession, F4_two_batches_with_the_same_rows_do_not_lock_each_other
   const Mark first[] = {mark_of(1, Cause::acked), mark_of(3, Cause::acked_unconfirmed),
                         mark_of(2, Cause::confirmed)};
   const Mark second[] = {mark_of(2, Cause::acked), mark_of(1, Cause::acked_unconfirmed)};
-  const auto another = std::move(*store->open_relay());
+  const auto one_relay = open_patient_relay();
+  const auto another = open_patient_relay();
   PlainClient other(shop.options().url);
   other.query("BEGIN; SELECT 1 FROM local_message WHERE id = 3 FOR UPDATE");
   const auto write = [](RelaySession& session, std::span<const Mark> marks) {
     const auto marked = session.mark(marks);
     EXPECT_TRUE(marked.ok()) << marked.error().to_string();
   };
-  std::thread one([&] { write(*relay, first); });
+  std::thread one([&] { write(*one_relay, first); });
   wait_for_blocked(1);
   std::thread two([&] { write(*another, second); });
   wait_for_blocked(2);
@@ -165,7 +174,7 @@ TEST_F(PostgresSession, L2_a_relay_that_is_deposed_while_it_waits_for_a_row_judg
   shop.execute(
       "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',"
       " current_database(), 'repeatable read'); END $$");
-  const auto session = std::move(*store->open_relay());
+  const auto session = open_patient_relay();
   const auto lease = session->take(*session->lease(), "relay");
   ASSERT_TRUE(lease.ok() && lease->has_value());
   PlainClient other(shop.options().url);
