@@ -255,7 +255,7 @@ TYPED_TEST_P(InboxOnDatabase, I2_a_duplicate_is_confirmed_again_with_the_newer_s
 }
 
 TYPED_TEST_P(InboxOnDatabase,
-             a_parked_message_is_kept_confirmed_as_failed_and_handled_anew_on_replay) {
+             H11_a_parked_message_is_kept_confirmed_as_failed_and_handled_anew_on_replay) {
   this->publish({"a/order.placed/1"}, 1, kSent, "order.renamed");
   EXPECT_EQ(this->consume(1).parked, 1U);
   const auto parked = must(must(this->points_.open_store()->open())->parked("points", 10));
@@ -265,6 +265,12 @@ TYPED_TEST_P(InboxOnDatabase,
   ASSERT_EQ(this->pending().size(), 1U);
   EXPECT_EQ(this->pending()[0].verdict, Verdict::failed);
   EXPECT_EQ(this->pending()[0].reason, "no handler for message type 'order.renamed'");
+
+  // Another copy of the same epoch is no replay, whatever the handler would say now.
+  this->publish({"a/order.placed/1"}, 1, kSent);
+  EXPECT_EQ(this->consume(1).duplicates, 1U);
+  EXPECT_EQ(this->pending().at(0).verdict, Verdict::failed);
+  EXPECT_EQ(this->count("effect"), 0);
 
   this->publish({"a/order.placed/1"}, 2, kSent + std::chrono::seconds(1));
   EXPECT_EQ(this->consume(1).done, 1U);
@@ -473,7 +479,7 @@ TYPED_TEST_P(InboxOnDatabase,
 REGISTER_TYPED_TEST_SUITE_P(
     InboxOnDatabase, what_the_consumer_wrote_can_be_confirmed_and_is_closed_then,
     I2_a_duplicate_is_confirmed_again_with_the_newer_send_time,
-    a_parked_message_is_kept_confirmed_as_failed_and_handled_anew_on_replay,
+    H11_a_parked_message_is_kept_confirmed_as_failed_and_handled_anew_on_replay,
     malformed_ids_are_parked_and_the_others_go_on, later_comes_again_from_the_queue,
     C8_ids_are_compared_as_bytes,
     I1_killed_at_each_boundary_over_the_real_queue_each_effect_is_there_once,
