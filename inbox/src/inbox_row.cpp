@@ -44,13 +44,13 @@ constexpr std::string_view kPostgresInsertSeveral =
 // row that was written or changed has an insert id. MariaDB assigns from left to right, so
 // `verdict` and `epoch`, which the conditions read, come last; only a refused row has a reason.
 // A deadlock that a handler kept to itself has ended the transaction: the row would stand alone,
-// which the time's guard refuses, as the outbox's INSERT does.
+// which the guard refuses, as the outbox's INSERT does.
 const std::string kMariadbInsert =
-    "SET STATEMENT sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') FOR"
-    " INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
-    " VALUES (?, ?, ?, IF(@@in_transaction = 1 AND @@autocommit = 1, utc_timestamp(6), '" +
+    "SET STATEMENT sql_mode = IF(@@in_transaction AND @@autocommit, 'STRICT_ALL_TABLES', '" +
     std::string(kGuardText) +
-    "'), 'done', ?)"
+    "') FOR"
+    " INSERT INTO waybill_inbox(consumer, message_id, epoch, gmt_create, verdict, sent_at)"
+    " VALUES (?, ?, ?, utc_timestamp(6), 'done', ?)"
     " ON DUPLICATE KEY UPDATE"
     " confirmed_at = IF(verdict = 'failed' AND VALUES(epoch) > epoch, NULL, confirmed_at),"
     " sent_at = IF(verdict = 'failed' AND VALUES(epoch) > epoch, VALUES(sent_at), sent_at),"

@@ -24,32 +24,33 @@ std::string_view now(Dialect dialect) {
   throw std::logic_error("unknown dialect");
 }
 
-// The time of a row. In MariaDB it carries the guard: an INSERT … SELECT … WHERE would hold the
-// lock of the whole table's AUTO_INCREMENT while it waits for a row. Where MariaDB would begin a
-// transaction unasked (autocommit = 0), it cannot be known whether one was ended before; and what
-// is not utf8mb4 loses characters on its way.
-std::string gmt_create(Dialect dialect, Guard guard) {
-  if (dialect != Dialect::mariadb || guard == Guard::none) return std::string(now(dialect));
-  return "IF(@@in_transaction = 1 AND @@autocommit = 1 AND @@character_set_client = 'utf8mb4'"
-         " AND @@character_set_connection = 'utf8mb4', UTC_TIMESTAMP(6), '" +
-         std::string(kGuardText) + "')";
+// What comes before MariaDB's INSERT makes it strict, whatever the session's mode, so that it cuts
+// nothing off. The guard is part of it, and refuses by a mode that there is not: an INSERT … SELECT
+// … WHERE would hold the lock of the whole table's AUTO_INCREMENT while it waits for a row. Where
+// MariaDB would begin a transaction unasked (autocommit = 0), it cannot be known whether one was
+// ended before; and what is not utf8mb4 loses characters on its way. The server keeps the names of
+// character sets in utf8mb3: compared with such a text they are not converted.
+std::string mariadb_mode(Guard guard) {
+  const std::string strict = "'STRICT_ALL_TABLES'";
+  if (guard == Guard::none) return strict;
+  return "IF(@@in_transaction AND @@autocommit AND @@character_set_client = _utf8mb3'utf8mb4'"
+         " AND @@character_set_connection = _utf8mb3'utf8mb4', " +
+         strict + ", '" + std::string(kGuardText) + "')";
 }
 
-// INSERT of so many rows, without what it returns. MariaDB: strict for this statement, whatever the
-// session's mode, so that it cuts nothing off and the guard's text is an error.
+// INSERT of so many rows, without what it returns.
 std::string insert(Dialect dialect, const OutboxOptions& options, Guard guard,
                    std::size_t messages) {
   const bool selects = guard == Guard::in_statement && dialect == Dialect::postgres;
   std::string sql;
-  if (dialect == Dialect::mariadb) {
-    sql = "SET STATEMENT sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES') FOR ";
-  }
+  if (dialect == Dialect::mariadb)
+    sql = "SET STATEMENT sql_mode = " + mariadb_mode(guard) + " FOR ";
   sql += "INSERT INTO " + options.table +
          "(gmt_create, gmt_modified, message_type, biz_type, identifier, content, state" +
          (options.eight_columns ? ")" : ", headers)") + (selects ? "" : " VALUES");
   std::size_t n = 0;
   for (std::size_t i = 0; i < messages; ++i) {
-    std::string row = gmt_create(dialect, guard) + ", " + std::string(now(dialect));
+    std::string row = std::string(now(dialect)) + ", " + std::string(now(dialect));
     for (int column = 0; column < 4; ++column) row += ", " + parameter(dialect, ++n);
     row += ", 'INIT'";
     if (!options.eight_columns) row += ", " + parameter(dialect, ++n);

@@ -319,8 +319,7 @@ TEST(Rendered, holds_one_insert_and_its_values_for_every_dialect) {
   EXPECT_NE(outbox.render(Dialect::postgres, message)
                 .sql.find("WHERE pg_current_xact_id_if_assigned() IS NOT NULL"),
             std::string::npos);
-  EXPECT_NE(outbox.render(Dialect::mariadb, message)
-                .sql.find("@@in_transaction = 1 AND @@autocommit = 1"),
+  EXPECT_NE(outbox.render(Dialect::mariadb, message).sql.find("@@in_transaction AND @@autocommit"),
             std::string::npos);
   message.identifier.clear();
   EXPECT_TRUE(outbox.render(Dialect::sqlite, message).sql.empty());

@@ -43,7 +43,7 @@ using TextRow = std::vector<std::string>;
 // this: nothing of the statement was written, and a transaction that was open goes on.
 class InsertRefused : public std::runtime_error {
  public:
-  enum class By { unique_key /* error 1062 */, guard /* error 1292 whose text holds kGuardText */ };
+  enum class By { unique_key /* error 1062 */, guard /* error 1231 whose text holds kGuardText */ };
 
   InsertRefused(By by, const std::string& text) : std::runtime_error(text), by_(by) {}
   [[nodiscard]] By by() const noexcept { return by_; }
@@ -53,9 +53,9 @@ class InsertRefused : public std::runtime_error {
 };
 
 // The guard inside the outbox's INSERT for MariaDB makes it fail with this text when the server has
-// no transaction open.
+// no transaction open. As the name of a mode it ends where a comma would stand, and has none.
 inline constexpr std::string_view kGuardText =
-    "waybill: needs START TRANSACTION, autocommit = 1 and utf8mb4";
+    "waybill: needs START TRANSACTION and autocommit = 1 and utf8mb4";
 
 // Specialise for a driver's handle; a trait rather than overloads, because C handles are global
 // types. All functions throw the driver's own error; none retries.

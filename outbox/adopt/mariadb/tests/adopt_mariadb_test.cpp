@@ -186,6 +186,27 @@ TEST_F(AdoptMariadbTest, C6_what_three_bytes_cannot_carry_is_an_error) {
   EXPECT_EQ(shop.count("local_message"), 1);
 }
 
+TEST_F(AdoptMariadbTest, C6_a_prepared_insert_asks_the_session_as_it_is_by_then) {
+  client.execute("ALTER TABLE local_message MODIFY content text NOT NULL");
+  Adapter::Kept kept;
+  const auto add = [&](const std::string& id, const std::string& content = "{}") {
+    return outbox.add(connection, order_placed(id, content), kept);
+  };
+  client.execute("START TRANSACTION");
+  EXPECT_EQ(add("A").result, AddResult::added);
+  client.execute("SET sql_mode = ''");
+  EXPECT_THROW(static_cast<void>(add("over", std::string(65'536, 'x'))), MariadbError);
+  for (const std::string variable : {"character_set_client", "character_set_connection"}) {
+    client.execute("SET " + variable + " = latin1");
+    EXPECT_EQ(add(variable).result, AddResult::not_in_transaction);
+    client.execute("SET NAMES utf8mb4");
+  }
+  EXPECT_EQ(add("B").result, AddResult::added);
+  client.execute("COMMIT");
+  EXPECT_EQ(add("C").result, AddResult::not_in_transaction);
+  EXPECT_EQ(shop.count("local_message"), 2);
+}
+
 TEST_F(AdoptMariadbTest, T2_the_drivers_own_error_passes_through) {
   client.execute("DROP TABLE local_message");
   client.execute("START TRANSACTION");

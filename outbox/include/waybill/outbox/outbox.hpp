@@ -92,8 +92,9 @@ class Outbox {
 
   // The same INSERT as data. PostgreSQL: on 0 affected rows the message is a duplicate, or the
   // guard inside the statement saw no open transaction. MariaDB: error 1062 is a duplicate, error
-  // 1292 with kGuardText the guard; the transaction goes on. SQLite: 0 affected rows is a
-  // duplicate, and the caller makes sure that a transaction is open: its statement has no guard.
+  // 1231 with kGuardText the guard, which preparing it asks as well; the transaction goes on.
+  // SQLite: 0 affected rows is a duplicate, and the caller makes sure that a transaction is open:
+  // its statement has no guard.
   [[nodiscard]] Rendered render(Dialect dialect, const Message& message) const;
   // One INSERT for 1…1000 messages; it returns (id, message_type, biz_type, identifier) of each row
   // that it wrote. The first message that is refused for itself refuses all.

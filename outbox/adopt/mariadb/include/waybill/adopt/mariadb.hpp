@@ -264,11 +264,11 @@ struct transaction_adapter<MYSQL*> {
   }
 
   [[noreturn]] static void fail(MYSQL* connection, MYSQL_STMT* prepared, std::string_view what) {
-    constexpr unsigned kDuplicateKey = 1062, kIncorrectValue = 1292;
+    constexpr unsigned kDuplicateKey = 1062, kWrongValue = 1231;
     const MariadbError error(mysql_stmt_errno(prepared), mysql_stmt_error(prepared), what);
     const std::string text = error.what();
     if (error.code() == kDuplicateKey) throw InsertRefused(InsertRefused::By::unique_key, text);
-    if (error.code() == kIncorrectValue && text.find(kGuardText) != text.npos) {
+    if (error.code() == kWrongValue && text.find(kGuardText) != text.npos) {
       throw InsertRefused(InsertRefused::By::guard, text);
     }
     // So that status() knows whether the transaction outlived the error.
