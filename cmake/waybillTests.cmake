@@ -14,6 +14,17 @@ if(SOCI_INCLUDE AND SOCI_CORE AND SOCI_MYSQL AND SOCI_POSTGRESQL)
   set(SOCI_LIBRARIES ${SOCI_POSTGRESQL} ${SOCI_MYSQL} ${SOCI_CORE})
 endif()
 
+# waybill_test_headers(TARGET): what every test includes is compiled once, by the first, for all. To read it takes a test
+# as long as the rest of it.
+function(waybill_test_headers target)
+  if(target STREQUAL waybill_core_tests)
+    target_precompile_headers(${target} PRIVATE
+      <gtest/gtest.h> <chrono> <filesystem> <fstream> <functional> <future> <random> <thread>)
+  else()
+    target_precompile_headers(${target} REUSE_FROM waybill_core_tests)
+  endif()
+endfunction()
+
 # waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON] [FILTER patterns]): executable waybill_NAME_tests, each TEST a
 # ctest named NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels
 # the tests. With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
@@ -23,6 +34,7 @@ function(waybill_test name)
   add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
   target_link_libraries(waybill_${name}_tests PRIVATE GTest::gtest_main)
   waybill_strict(waybill_${name}_tests)
+  waybill_test_headers(waybill_${name}_tests)
   set(filter)
   if(test_FILTER)
     set(filter TEST_FILTER "${test_FILTER}")
