@@ -157,17 +157,17 @@ TEST(Confirmations, H10_I5_what_the_inbox_may_have_forgotten_is_dead_and_not_sen
   ASSERT_EQ(confirm(shop, "k1", item), "done");
   ASSERT_TRUE(shop.wait_for("orders", count("state = 'DEAD' AND identifier = 'A-1'"), "1"));
   const auto copies = shop.sql("queue", kCopies);
-  place_all(shop, 0);
   ASSERT_EQ(shop.place("A-2"), 201) << "what was never accepted has no age limit";
   ASSERT_TRUE(
       shop.wait_for("queue", "SELECT COUNT(*) > 0 FROM log WHERE message_id LIKE '%A-2'", "1"));
   EXPECT_EQ(shop.sql("queue", "SELECT COUNT(*) FROM log WHERE message_id NOT LIKE '%A-2'"), copies);
 }
 
-// 2 000 rows for a consumer that is away.
+// 500 rows for a consumer that is away; what it takes on a loaded machine to handle them is less
+// than their deadline.
 class SilentConsumer : public ::testing::Test {
  protected:
-  static constexpr int kRows = 2000;
+  static constexpr int kRows = 500;
 
   void SetUp() override {
     shop.start_order_service("relay");
