@@ -25,12 +25,14 @@ function(waybill_test_headers target)
   endif()
 endfunction()
 
-# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON] [FILTER patterns]): executable waybill_NAME_tests, each TEST a
-# ctest named NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after, and labels
-# the tests. With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when they run.
-# With FILTER, only the tests that GoogleTest finds by it are run.
+# waybill_test(NAME SOURCES... [SERVERS names...] [PYTHON] [FILTER patterns] [HEAVY regex]): executable waybill_NAME_tests,
+# each TEST a ctest named NAME.Suite.test. With SERVERS, ctest starts these of tools/servers before and stops them after,
+# and labels the tests. With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when
+# they run. With FILTER, only the tests that GoogleTest finds by it are run. Tests wait more than they compute, so
+# tools/test runs two for each processor; those whose names match HEAVY compute, or start servers of their own: they
+# count as two, and begin first.
 function(waybill_test name)
-  cmake_parse_arguments(test "PYTHON" "FILTER" "SERVERS" ${ARGN})
+  cmake_parse_arguments(test "PYTHON" "FILTER;HEAVY" "SERVERS" ${ARGN})
   add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
   target_link_libraries(waybill_${name}_tests PRIVATE GTest::gtest_main)
   waybill_strict(waybill_${name}_tests)
@@ -39,7 +41,7 @@ function(waybill_test name)
   if(test_FILTER)
     set(filter TEST_FILTER "${test_FILTER}")
   endif()
-  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." ${filter}
+  gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." NO_PRETTY_VALUES ${filter}
     DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list PROPERTIES TIMEOUT 300)
   set(fixtures ${test_SERVERS})
   if(test_SERVERS)
@@ -49,11 +51,22 @@ function(waybill_test name)
     target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_PYTHON_PACKAGES="${PROJECT_BINARY_DIR}/python")
     list(APPEND fixtures python)
   endif()
-  # The discovery takes no list as a property's value.
+  # The discovery takes no list as a property's value, and gives all tests the same.
+  set(properties)
   if(fixtures)
-    set(file ${CMAKE_CURRENT_BINARY_DIR}/waybill_${name}_fixtures.cmake)
-    file(WRITE ${file} "set_tests_properties(\${waybill_${name}_list} PROPERTIES
+    string(APPEND properties "set_tests_properties(\${waybill_${name}_list} PROPERTIES
       LABELS \"${test_SERVERS}\" FIXTURES_REQUIRED \"${fixtures}\")\n")
+  endif()
+  if(test_HEAVY)
+    string(APPEND properties "foreach(test IN LISTS waybill_${name}_list)
+      if(test MATCHES \"${test_HEAVY}\")
+        set_tests_properties(\"\${test}\" PROPERTIES PROCESSORS 2 COST 60)
+      endif()
+    endforeach()\n")
+  endif()
+  if(properties)
+    set(file ${CMAKE_CURRENT_BINARY_DIR}/waybill_${name}_properties.cmake)
+    file(WRITE ${file} "${properties}")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${file})
   endif()
 endfunction()
