@@ -30,7 +30,7 @@ endfunction()
 # and labels the tests. With PYTHON, the packages of tools/python-packages are in the folder WAYBILL_PYTHON_PACKAGES when
 # they run. With FILTER, only the tests that GoogleTest finds by it are run. Tests wait more than they compute, so
 # tools/test runs two for each processor; those whose names match HEAVY compute, or start servers of their own: they
-# count as two, and begin first.
+# count as two, and are begun before others when there is room for them.
 function(waybill_test name)
   cmake_parse_arguments(test "PYTHON" "FILTER;HEAVY" "SERVERS" ${ARGN})
   add_executable(waybill_${name}_tests ${test_UNPARSED_ARGUMENTS})
