@@ -1083,6 +1083,7 @@ TEST_P(StoreConformance, I6_tries_that_never_ended_are_counted_per_message) {
   EXPECT_TRUE(inbox->end_attempts("points", first).ok());
   EXPECT_EQ(must(inbox->note_attempts("points", both)), (Known{false, true}));
   EXPECT_EQ(must(inbox->begin_attempt("points", "a/t/1")), 1U);
+  EXPECT_EQ(must(inbox->note_attempts("mail", first)), Known{true}) << "another consumer's";
 }
 
 TEST_P(StoreConformance, J2_a_parked_message_is_taken_up_with_audit_until_it_was_handled) {
