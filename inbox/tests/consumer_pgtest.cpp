@@ -28,6 +28,7 @@ class InboxOnPostgres : public ::testing::TestWithParam<bool> {
  protected:
   InboxOnPostgres() {
     shop_.execute("CREATE TABLE effect (message_id text NOT NULL)");
+    client_.query("SET TimeZone = 'Asia/Tokyo'");
     inbox_ = shop_.open_inbox();
   }
 
@@ -65,7 +66,7 @@ class InboxOnPostgres : public ::testing::TestWithParam<bool> {
   std::unique_ptr<InboxStore> inbox_;
 };
 
-TEST_P(InboxOnPostgres, I1_each_message_of_a_batch_takes_effect_with_its_inbox_row) {
+TEST_P(InboxOnPostgres, I1_C3_each_message_of_a_batch_takes_effect_with_its_inbox_row) {
   const std::vector<std::string> names = {"1", "with \"quotes\"", "back\\slash", "{a,b}", "NULL"};
   std::vector<Delivery> deliveries;
   for (const std::string& name : names) deliveries.push_back(delivery(name, 3));

@@ -232,6 +232,23 @@ TEST_P(StoreConformance, F5_a_mark_names_its_rows_and_answers_for_each) {
   EXPECT_EQ(page.rows[0].id, late);
 }
 
+TEST_P(StoreConformance, F5_a_batch_of_any_size_is_marked_whole) {
+  constexpr std::size_t kRows = 2500;
+  std::string values;
+  std::vector<Mark> marks(kRows);
+  for (std::size_t i = 0; i < kRows; ++i) {
+    values += (i == 0 ? "('order.placed', 'order', '" : ", ('order.placed', 'order', '") +
+              std::to_string(i) + "', '{}')";
+    marks[i].id = static_cast<std::int64_t>(i) + 1;
+    marks[i].cause = Cause::acked;
+  }
+  database_->execute(
+      "INSERT INTO local_message (message_type, biz_type, identifier, content) VALUES " + values);
+  EXPECT_EQ(must(relay_->mark(marks)), std::vector(kRows, Marked::done));
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message WHERE state = 'SUCCESS'").at(0),
+            std::to_string(kRows));
+}
+
 TEST_P(StoreConformance, F3_a_confirmation_that_overtakes_the_mark_is_final) {
   set_route({"points"});
   const std::int64_t id = insert("A-1");
