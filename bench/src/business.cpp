@@ -49,11 +49,15 @@ Message message_of(std::int64_t order) {
 }
 
 std::vector<Benchmark> business_benchmarks(const std::string& name, const OpenBusinessBench& open) {
-  const auto pair = [&](const std::string& what, int clients, const char* against, Sell ours,
-                        Sell yardstick) {
-    const std::string entry = name + "." + what + "." + std::to_string(clients);
-    return Benchmark{cost_entries(entry), [=] {
+  enum class Disk { as_it_is, slow };
+  std::vector<Benchmark> all;
+  const auto add = [&](const std::string& what, const char* against, Sell ours, Sell yardstick,
+                       Disk disk = Disk::as_it_is) {
+    for (const int clients : {1, kClients}) {
+      const std::string entry = name + "." + what + "." + std::to_string(clients);
+      all.push_back({cost_entries(entry), [=] {
                        const auto bench = open();
+                       if (disk == Disk::slow) bench->slow_syncs();
                        Sellers sellers;
                        for (int i = 0; i < clients; ++i) sellers.push_back(bench->seller());
                        std::atomic<std::int64_t> next_order = 0;
@@ -61,29 +65,31 @@ std::vector<Benchmark> business_benchmarks(const std::string& name, const OpenBu
                            entry, "tx/s", against, kRounds,
                            [&] { return sell(name, sellers, next_order, ours); },
                            [&] { return sell(name, sellers, next_order, yardstick); });
-                     }};
+                     }});
+    }
   };
-  const std::string fsyncs = name + ".fsyncs";
   constexpr const char* kHand = "the same INSERT written by hand";
-  constexpr const char* kWithout = "the transaction without a message, in one round trip too";
-  return {pair("add", 1, kHand, &Seller::ours, &Seller::hand_written),
-          pair("add", kClients, kHand, &Seller::ours, &Seller::hand_written),
-          pair("business_tx", 1, kWithout, &Seller::ours_at_once, &Seller::bare_at_once),
-          pair("business_tx", kClients, kWithout, &Seller::ours_at_once, &Seller::bare_at_once),
-          // What any message row costs here, and so the most that `business_tx` can come to.
-          pair("business_tx.by_hand", 1, kWithout, &Seller::hand_written_at_once,
-               &Seller::bare_at_once),
-          pair("business_tx.by_hand", kClients, kWithout, &Seller::hand_written_at_once,
-               &Seller::bare_at_once),
-          {{fsyncs}, [=] {
-             const auto bench = open();
-             const auto seller = bench->seller();
-             std::int64_t next_order = 0;
-             return std::vector{compare(
-                 fsyncs, "a tx", "the transaction without a message", kSyncRounds,
-                 [&] { return syncs_of(*seller, next_order, &Seller::ours_at_once); },
-                 [&] { return syncs_of(*seller, next_order, &Seller::bare_at_once); }, "lower")};
-           }}};
+  constexpr const char* kWithout = "the transaction without a message";
+  constexpr const char* kAtOnce = "the transaction without a message, in one round trip too";
+  add("add", kHand, &Seller::ours, &Seller::hand_written);
+  add("adopted_add", kHand, &Seller::adopted, &Seller::hand_written);
+  add("business_tx", kWithout, &Seller::ours, &Seller::bare);
+  add("business_tx.disk_1ms", kWithout, &Seller::ours, &Seller::bare, Disk::slow);
+  add("business_tx.at_once", kAtOnce, &Seller::ours_at_once, &Seller::bare_at_once);
+  // What any message row costs, and so the most that the others can come to.
+  add("business_tx.by_hand", kAtOnce, &Seller::hand_written_at_once, &Seller::bare_at_once);
+
+  const std::string fsyncs = name + ".fsyncs";
+  all.push_back({{fsyncs}, [=] {
+                   const auto bench = open();
+                   const auto seller = bench->seller();
+                   std::int64_t next_order = 0;
+                   return std::vector{compare(
+                       fsyncs, "a tx", "the transaction without a message", kSyncRounds,
+                       [&] { return syncs_of(*seller, next_order, &Seller::ours); },
+                       [&] { return syncs_of(*seller, next_order, &Seller::bare); }, "lower")};
+                 }});
+  return all;
 }
 
 }  // namespace waybill::bench

@@ -1,5 +1,5 @@
-// *.add, *.business_tx and *.fsyncs: what a message costs a business transaction, alike for every
-// database server.
+// *.add, *.adopted_add, *.business_tx and *.fsyncs: what a message costs a business transaction,
+// alike for every database server.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,12 @@ namespace waybill::bench {
 class Seller {
  public:
   virtual ~Seller() = default;
-  // Statement by statement, with the message's INSERT by Outbox::add and by hand.
+  // Statement by statement: with a TransactionTemplate and its add(); in a transaction of its own
+  // with Outbox::add; with an INSERT by hand; without a message.
   virtual void ours(std::int64_t order) = 0;
+  virtual void adopted(std::int64_t order) = 0;
   virtual void hand_written(std::int64_t order) = 0;
+  virtual void bare(std::int64_t order) = 0;
   // In one round trip, with what Outbox::render gives, by hand and without a message.
   virtual void ours_at_once(std::int64_t order) = 0;
   virtual void hand_written_at_once(std::int64_t order) = 0;
@@ -34,15 +37,17 @@ class BusinessBench {
  public:
   virtual ~BusinessBench() = default;
   [[nodiscard]] virtual std::unique_ptr<Seller> seller() = 0;
+  // From the next seller on, a commit waits 1 ms longer for its sync, as on a disk of that kind;
+  // commits share the wait.
+  virtual void slow_syncs() = 0;
 };
 
 [[nodiscard]] Message message_of(std::int64_t order);
 
 using OpenBusinessBench = std::function<std::unique_ptr<BusinessBench>()>;
 
-// NAME.add.1, .16 (clients at once), NAME.business_tx.1, .16, the same .by_hand,
-// and NAME.fsyncs; NAME is also the
-// server's in tools/servers.
+// NAME.add, .adopted_add, .business_tx and its shades, each .1 and .16 (clients at once), and
+// NAME.fsyncs; NAME is also the server's in tools/servers.
 [[nodiscard]] std::vector<Benchmark> business_benchmarks(const std::string& name,
                                                          const OpenBusinessBench& open);
 

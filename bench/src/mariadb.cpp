@@ -1,4 +1,5 @@
 // MariaDB's side of business.hpp.
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -6,6 +7,7 @@
 #include "business.hpp"
 #include "mariadb_shop.hpp"
 #include "waybill/adopt/mariadb.hpp"
+#include "waybill/outbox/transaction_template.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -46,9 +48,16 @@ class MariadbSeller final : public Seller {
   explicit MariadbSeller(const std::string& url) : client_(url) {}
 
   void ours(std::int64_t order) override {
+    const auto placed = template_.execute([&](auto& tx) {
+      write(order);
+      tx.add(message_of(order));
+    });
+    if (!placed.committed()) throw std::runtime_error(placed.reason);
+  }
+
+  void adopted(std::int64_t order) override {
     in_transaction(order, [&] {
-      MYSQL* handle = client_.handle();
-      const Ticket ticket = outbox_.add(handle, message_of(order), kept_);
+      const Ticket ticket = outbox_.add(handle_, message_of(order), kept_);
       if (ticket.result != AddResult::added) throw std::runtime_error(ticket.text);
     });
   }
@@ -58,6 +67,10 @@ class MariadbSeller final : public Seller {
       const Message message = message_of(order);
       by_hand_.execute({std::string(message.identifier), std::string(message.content.bytes())});
     });
+  }
+
+  void bare(std::int64_t order) override {
+    in_transaction(order, [] {});
   }
 
   void ours_at_once(std::int64_t order) override {
@@ -89,17 +102,21 @@ class MariadbSeller final : public Seller {
 
  private:
   template <class Add>
-  void in_transaction(std::int64_t order_id, const Add& add) {
+  void in_transaction(std::int64_t order, const Add& add) {
+    client_.run("START TRANSACTION");
+    write(order);
+    add();
+    client_.run("COMMIT");
+  }
+
+  void write(std::int64_t order_id) {
     const std::string order = std::to_string(order_id);
     const std::string article = article_of(order_id);
-    client_.run("START TRANSACTION");
     order_.execute({order, std::to_string(order_id % 100)});
     for (int line = 1; line <= kLines; ++line) {
       line_.execute({order, std::to_string(line), article, std::to_string(line)});
     }
     stock_.execute({article});
-    add();
-    client_.run("COMMIT");
   }
 
   static std::string article_of(std::int64_t order) {
@@ -145,6 +162,8 @@ class MariadbSeller final : public Seller {
       " VALUES('order.placed', 'order', ?, ?, 'INIT')"};
   Outbox outbox_;
   transaction_adapter<MYSQL*>::Kept kept_;
+  MYSQL* handle_ = client_.handle();
+  TransactionTemplate<MYSQL*> template_{handle_, outbox_};
 };
 
 class MariadbBusiness final : public BusinessBench {
@@ -164,7 +183,27 @@ class MariadbBusiness final : public BusinessBench {
     return std::make_unique<MariadbSeller>(database_.url());
   }
 
+  // Of the binary log; the server is this run's alone.
+  void slow_syncs() override { set_commit_wait(1000); }
+
+  ~MariadbBusiness() override {
+    try {
+      set_commit_wait(0);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+    }
+  }
+  MariadbBusiness(const MariadbBusiness&) = delete;
+  MariadbBusiness& operator=(const MariadbBusiness&) = delete;
+
  private:
+  void set_commit_wait(int microseconds) {
+    const std::string usec = std::to_string(microseconds);
+    MariadbClient(database_.url())
+        .run("SET GLOBAL binlog_commit_wait_usec = " + usec +
+             "; SET GLOBAL binlog_commit_wait_count = " + (microseconds > 0 ? "1000" : "0"));
+  }
+
   MariadbDatabase database_;
 };
 

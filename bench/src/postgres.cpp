@@ -6,6 +6,7 @@
 #include "business.hpp"
 #include "postgres_shop.hpp"
 #include "waybill/adopt/postgres.hpp"
+#include "waybill/outbox/transaction_template.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -20,10 +21,18 @@ class PostgresSeller final : public Seller {
     client_.prepare("begin", "BEGIN");
     client_.prepare("commit", "COMMIT");
     client_.prepare("by hand", kByHand);
-    client_.prepare("rendered", outbox_.render(Dialect::postgres, message_of(0)).sql);
+    client_.prepare("rendered", rendered(0).sql);
   }
 
   void ours(std::int64_t order) override {
+    const auto placed = template_.execute([&](auto& tx) {
+      orders_.write(order);
+      tx.add(message_of(order));
+    });
+    if (!placed.committed()) throw std::runtime_error(placed.reason);
+  }
+
+  void adopted(std::int64_t order) override {
     in_transaction([&] {
       orders_.write(order);
       PGconn* handle = client_.handle();
@@ -41,10 +50,14 @@ class PostgresSeller final : public Seller {
     });
   }
 
+  void bare(std::int64_t order) override {
+    in_transaction([&] { orders_.write(order); });
+  }
+
   void ours_at_once(std::int64_t order) override {
-    const Rendered rendered = outbox_.render(Dialect::postgres, message_of(order));
+    const Rendered message = rendered(order);
     const auto text = [&](std::size_t i) {
-      const auto& parameter = rendered.parameters[i];
+      const auto& parameter = message.parameters[i];
       return parameter ? parameter->c_str() : nullptr;
     };
     pipelined(order, 1, [&] {
@@ -70,6 +83,11 @@ class PostgresSeller final : public Seller {
   }
 
  private:
+  // A duplicate stops the COMMIT behind it.
+  [[nodiscard]] Rendered rendered(std::int64_t order) const {
+    return outbox_.render(Dialect::postgres, message_of(order), OnDuplicate::fail);
+  }
+
   template <class Write>
   void in_transaction(const Write& write) {
     client_.execute("begin", {});
@@ -92,12 +110,21 @@ class PostgresSeller final : public Seller {
   PostgresOrders orders_;
   Outbox outbox_;
   transaction_adapter<PGconn*>::Kept kept_;
+  PGconn* handle_ = client_.handle();
+  TransactionTemplate<PGconn*> template_{handle_, outbox_};
 };
 
 class PostgresBusiness final : public BusinessBench {
  public:
   std::unique_ptr<Seller> seller() override {
     return std::make_unique<PostgresSeller>(shop_.url());
+  }
+
+  void slow_syncs() override {
+    const std::string name = shop_.url().substr(shop_.url().rfind('/') + 1);
+    PostgresClient(shop_.url())
+        .run("ALTER DATABASE " + name + " SET commit_delay = 1000; ALTER DATABASE " + name +
+             " SET commit_siblings = 0");
   }
 
  private:

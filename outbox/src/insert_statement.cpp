@@ -38,9 +38,19 @@ std::string mariadb_mode(Guard guard) {
          strict + ", '" + std::string(kGuardText) + "')";
 }
 
+// PostgreSQL's guard: it stands where the server looks before it takes the row's id from the
+// sequence, which can give the transaction its own. A text that is no boolean is an error.
+std::string_view condition(OnDuplicate on_duplicate) {
+  return on_duplicate == OnDuplicate::skip
+             ? "pg_current_xact_id_if_assigned() IS NOT NULL"
+             : "CASE WHEN pg_current_xact_id_if_assigned() IS NULL"
+               " THEN concat('waybill: needs a transaction that has written')::boolean"
+               " ELSE true END";
+}
+
 // INSERT of so many rows, without what it returns.
 std::string insert(Dialect dialect, const OutboxOptions& options, Guard guard,
-                   std::size_t messages) {
+                   OnDuplicate on_duplicate, std::size_t messages) {
   const bool selects = guard == Guard::in_statement && dialect == Dialect::postgres;
   std::string sql;
   if (dialect == Dialect::mariadb)
@@ -55,27 +65,31 @@ std::string insert(Dialect dialect, const OutboxOptions& options, Guard guard,
     row += ", 'INIT'";
     if (!options.eight_columns) row += ", " + parameter(dialect, ++n);
     if (selects) {
-      sql += (i == 0 ? " SELECT " : " UNION ALL SELECT ") + row +
-             " WHERE pg_current_xact_id_if_assigned() IS NOT NULL";
+      sql += (i == 0 ? " SELECT " : " UNION ALL SELECT ") + row + " WHERE " +
+             std::string(condition(on_duplicate));
     } else {
       sql += (i == 0 ? "(" : ", (") + row + ")";
     }
   }
-  if (dialect != Dialect::mariadb) sql += " ON CONFLICT DO NOTHING";
+  const bool skips = on_duplicate == OnDuplicate::skip && dialect != Dialect::mariadb;
+  if (skips) sql += " ON CONFLICT DO NOTHING";
   return sql;
 }
 
 }  // namespace
 
-std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard) {
-  return insert(dialect, options, guard, 1) +
-         (dialect == Dialect::postgres ? " RETURNING id, pg_current_xact_id()" : "");
+std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard,
+                             OnDuplicate on_duplicate) {
+  std::string sql = insert(dialect, options, guard, on_duplicate, 1);
+  if (dialect != Dialect::postgres) return sql;
+  return sql + " RETURNING id" +
+         (on_duplicate == OnDuplicate::skip ? ", pg_current_xact_id()" : "");
 }
 
 std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard,
                              std::size_t messages) {
-  return insert(dialect, options, guard, messages) + " RETURNING id, " + std::string(kKey) +
-         (dialect == Dialect::postgres ? ", pg_current_xact_id()" : "");
+  return insert(dialect, options, guard, OnDuplicate::skip, messages) + " RETURNING id, " +
+         std::string(kKey) + (dialect == Dialect::postgres ? ", pg_current_xact_id()" : "");
 }
 
 // MariaDB: a plain SELECT would look at the past, as the transaction first saw it.

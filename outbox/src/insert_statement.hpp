@@ -13,9 +13,10 @@ namespace waybill {
 // Inside the statement, for drivers that cannot tell whether a transaction is open.
 enum class Guard { none, in_statement };
 
-// One message: what PostgreSQL returns is the row's id and the transaction's.
+// One message: what PostgreSQL returns is the row's id and, where a duplicate is skipped, the
+// transaction's.
 [[nodiscard]] std::string insert_statement(Dialect dialect, const OutboxOptions& options,
-                                           Guard guard);
+                                           Guard guard, OnDuplicate on_duplicate);
 
 // Several messages: returns (id, message_type, biz_type, identifier) of each row that it wrote, and
 // from PostgreSQL the transaction's id.

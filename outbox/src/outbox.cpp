@@ -146,16 +146,22 @@ Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {
   }
   for (const Dialect dialect : {Dialect::sqlite, Dialect::postgres, Dialect::mariadb}) {
     const auto index = static_cast<std::size_t>(dialect);
-    statements_[index] = insert_statement(dialect, options_, Guard::none);
-    guarded_statements_[index] = insert_statement(dialect, options_, Guard::in_statement);
+    statements_[index] = insert_statement(dialect, options_, Guard::none, OnDuplicate::skip);
+    guarded_statements_[index] =
+        insert_statement(dialect, options_, Guard::in_statement, OnDuplicate::skip);
+    failing_statements_[index] =
+        insert_statement(dialect, options_, Guard::in_statement, OnDuplicate::fail);
   }
+  statement_with_commit_ =
+      insert_statement(Dialect::postgres, options_, Guard::none, OnDuplicate::fail);
 }
 
-Rendered Outbox::render(Dialect dialect, const Message& message) const {
+Rendered Outbox::render(Dialect dialect, const Message& message, OnDuplicate on_duplicate) const {
   Rendered rendered = check(message);
-  if (rendered.result == AddResult::added) {
-    rendered.sql = guarded_statements_[static_cast<std::size_t>(dialect)];
-  }
+  if (rendered.result != AddResult::added) return rendered;
+  rendered.sql =
+      (on_duplicate == OnDuplicate::skip ? guarded_statements_
+                                         : failing_statements_)[static_cast<std::size_t>(dialect)];
   return rendered;
 }
 

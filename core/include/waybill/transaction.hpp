@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -35,6 +36,19 @@ struct Inserted {
 
 // What COMMIT answered. `unknown`: the answer was lost, the server may or may not have committed.
 enum class CommitAnswer { committed, rolled_back, unknown };
+
+// A transaction that was begun for INSERTs which travel with its COMMIT.
+struct Begun {
+  std::uint64_t transaction_id = 0;  // PostgreSQL's xid
+  bool takes_every_row = false;      // no trigger or rule can drop a row of the table unnoticed
+};
+
+// What INSERTs that travelled with COMMIT did.
+struct InsertsCommitted {
+  CommitAnswer answer = CommitAnswer::unknown;
+  std::vector<std::int64_t> ids;       // in order, as far as their answers came; 0 for no row
+  std::optional<std::size_t> refused;  // this one met a unique key: nothing will commit
+};
 
 // One row of text columns, NULL as nothing; for the few look-ups that a writer or an inbox makes.
 using TextRow = std::vector<std::string>;
@@ -113,6 +127,19 @@ concept TransactionalConnection = AdoptableTransaction<Handle> &&
   { transaction_adapter<Handle>::savepoint(handle, savepoint) } -> std::same_as<void>;
   { transaction_adapter<Handle>::rollback_to(handle, savepoint) } -> std::same_as<void>;
   { transaction_adapter<Handle>::release(handle, savepoint) } -> std::same_as<void>;
+};
+
+// A handle whose driver sends several statements in one round trip: INSERTs go with COMMIT, which
+// is not executed when one of them fails. When the connection breaks then, the transaction's id
+// alone tells what became of it, so it is asked for beforehand, together with BEGIN.
+template <class Handle>
+concept InsertsWithCommit = TransactionalConnection<Handle> && KeepsStatement<Handle> &&
+    requires(Handle& handle, std::string_view table, std::span<const Statement> inserts,
+             typename transaction_adapter<Handle>::Kept& kept) {
+  { transaction_adapter<Handle>::begin_for(handle, table, kept) } -> std::same_as<Begun>;
+  {
+    transaction_adapter<Handle>::insert_and_commit(handle, inserts, kept)
+    } -> std::same_as<InsertsCommitted>;
 };
 
 // Everything goes to the native handle: include the adapter of that one as well.

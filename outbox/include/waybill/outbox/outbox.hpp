@@ -38,6 +38,13 @@ enum class AddResult {
 
 [[nodiscard]] std::string_view to_string(AddResult result) noexcept;
 
+// What a rendered INSERT does about a message id that is in the table already.
+enum class OnDuplicate {
+  skip,  // nothing: it affects no row, and the transaction goes on
+  fail,  // it is an error: PostgreSQL 23505, MariaDB 1062, SQLite 2067; then a COMMIT behind it in
+         // the same pipeline of PostgreSQL is not executed
+};
+
 // What became of one add().
 struct Ticket {
   AddResult result = AddResult::invalid;
@@ -56,6 +63,9 @@ struct Rendered {
   // The same for an adapter; they point into this object.
   [[nodiscard]] std::vector<Value> values() const;
 };
+
+template <TransactionalConnection Connection>
+class TransactionTemplate;
 
 // Writes message rows, and does nothing else: no thread, no network call, no second statement on
 // the happy path.
@@ -91,11 +101,12 @@ class Outbox {
   [[nodiscard]] std::vector<Ticket> add(Handle& handle, std::span<const Message> messages) const;
 
   // The same INSERT as data. PostgreSQL: on 0 affected rows the message is a duplicate, or the
-  // guard inside the statement saw no open transaction. MariaDB: error 1062 is a duplicate, error
-  // 1231 with kGuardText the guard, which preparing it asks as well; the transaction goes on.
-  // SQLite: 0 affected rows is a duplicate, and the caller makes sure that a transaction is open:
-  // its statement has no guard.
-  [[nodiscard]] Rendered render(Dialect dialect, const Message& message) const;
+  // guard inside the statement saw no open transaction (with `fail`: error 22P02). MariaDB: error
+  // 1062 is a duplicate, error 1231 with kGuardText the guard, which preparing it asks as well; the
+  // transaction goes on. SQLite: 0 affected rows is a duplicate, and the caller makes sure that a
+  // transaction is open: its statement has no guard.
+  [[nodiscard]] Rendered render(Dialect dialect, const Message& message,
+                                OnDuplicate on_duplicate = OnDuplicate::skip) const;
   // One INSERT for 1…1000 messages; it returns (id, message_type, biz_type, identifier) of each row
   // that it wrote. The first message that is refused for itself refuses all.
   [[nodiscard]] Rendered render(Dialect dialect, std::span<const Message> messages) const;
@@ -103,6 +114,9 @@ class Outbox {
   [[nodiscard]] const OutboxOptions& options() const noexcept { return options_; }
 
  private:
+  template <TransactionalConnection Connection>
+  friend class TransactionTemplate;
+
   template <AdoptableTransaction Handle, class Insert>
   [[nodiscard]] Ticket add_by(Handle& handle, const Message& message, const Insert& insert) const;
 
@@ -120,6 +134,9 @@ class Outbox {
                  std::vector<Ticket>& tickets) const;
   void write(Batch& batch, const Calls& calls, TransactionStatus before) const;
 
+  // Why nothing can be added now; nothing when it can.
+  template <AdoptableTransaction Handle>
+  [[nodiscard]] static std::optional<Ticket> not_admitted(Handle& handle, TransactionStatus status);
   [[nodiscard]] const std::string& statement(Dialect dialect, TransactionStatus status) const;
   // Refused for itself, or its parameters; no SQL yet.
   [[nodiscard]] Rendered check(const Message& message) const;
@@ -137,6 +154,8 @@ class Outbox {
   OutboxOptions options_;
   std::array<std::string, 3> statements_;  // by dialect
   std::array<std::string, 3> guarded_statements_;
+  std::array<std::string, 3> failing_statements_;  // guarded as well
+  std::string statement_with_commit_;              // PostgreSQL's in a TransactionTemplate
 };
 
 template <AdoptableTransaction Handle>
@@ -158,10 +177,7 @@ template <AdoptableTransaction Handle, class Insert>
 Ticket Outbox::add_by(Handle& handle, const Message& message, const Insert& insert) const {
   using Adapter = transaction_adapter<Handle>;
   const TransactionStatus before = Adapter::status(handle);
-  if (before == TransactionStatus::idle || before == TransactionStatus::failed) {
-    return not_open(before);
-  }
-  if (!OpenTransaction::admits(connection_identity(handle))) return foreign_connection();
+  if (std::optional<Ticket> refused = not_admitted(handle, before)) return *refused;
   const Dialect dialect = Adapter::dialect(handle);
   const bool guarded = before == TransactionStatus::unknown;
   const Rendered rendered = check(message);
@@ -184,6 +200,15 @@ Ticket Outbox::add_by(Handle& handle, const Message& message, const Insert& inse
   }
   if (inserted.rows == 1) return {AddResult::added, inserted.id, inserted.transaction_id, {}};
   return not_inserted(calls_of(handle), message, guarded);
+}
+
+template <AdoptableTransaction Handle>
+std::optional<Ticket> Outbox::not_admitted(Handle& handle, TransactionStatus status) {
+  if (status == TransactionStatus::idle || status == TransactionStatus::failed) {
+    return not_open(status);
+  }
+  if (!OpenTransaction::admits(connection_identity(handle))) return foreign_connection();
+  return std::nullopt;
 }
 
 template <AdoptableTransaction Handle>

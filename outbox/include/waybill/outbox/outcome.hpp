@@ -20,7 +20,7 @@ enum class TransactionState {
 
 // A message that a transaction added: its row, if that transaction committed.
 struct AddedMessage {
-  std::int64_t row_id = 0;
+  std::int64_t row_id = 0;  // 0 when its answer was lost with that of COMMIT (PostgreSQL)
   MessageId id;
   std::uint64_t transaction_id = 0;  // PostgreSQL's xid, else 0
 };

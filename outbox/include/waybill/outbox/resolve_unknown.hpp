@@ -88,15 +88,17 @@ template <TransactionalConnection Connection>
 // nobody waits for anybody. `unknown` = at `deadline` the old transaction was still open on the
 // server, or another writer held the database. Ask the server that took the transaction, or the one
 // that took its place: a replica may lag behind.
-// **Errors**: std::invalid_argument for a message without a row; the driver's error when it cannot
-// look.
+// **Errors**: std::invalid_argument for a message without a row, on PostgreSQL without an xid; the
+// driver's error when it cannot look.
 // **Thread safety**: as the connection's.
 template <TransactionalConnection Connection>
 [[nodiscard]] CommitAnswer resolve_unknown(Connection& fresh, const Outbox& outbox,
                                            const AddedMessage& message, Steady deadline) {
   constexpr Millis kPause{5};
   const Dialect dialect = transaction_adapter<Connection>::dialect(fresh);
-  if (message.row_id <= 0) throw std::invalid_argument("resolve_unknown(): there is no row id");
+  if (dialect == Dialect::postgres ? message.transaction_id == 0 : message.row_id <= 0) {
+    throw std::invalid_argument("resolve_unknown(): the message is of no transaction");
+  }
   const auto look = [&] {
     switch (dialect) {
       case Dialect::sqlite:

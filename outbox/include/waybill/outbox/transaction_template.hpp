@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -39,6 +40,14 @@ class DuplicateMessage : public AddRefused {
   using AddRefused::AddRefused;
 };
 
+namespace detail {
+inline void throw_unless_added(Ticket ticket) {
+  if (ticket.result == AddResult::added) return;
+  if (ticket.result == AddResult::duplicate) throw DuplicateMessage(std::move(ticket));
+  throw AddRefused(std::move(ticket));
+}
+}  // namespace detail
+
 template <TransactionalConnection Connection>
 class TransactionTemplate;
 
@@ -49,26 +58,36 @@ class Transaction {
   // The template's own connection, for business statements; never for BEGIN, COMMIT or ROLLBACK.
   [[nodiscard]] Connection& connection() noexcept { return template_.connection_; }
 
-  // Adds a message, or throws: DuplicateMessage, AddRefused, or the driver's own error.
-  void add(Message message) { throw_unless_added(try_add(std::move(message))); }
+  // Adds a message, or throws: DuplicateMessage, AddRefused, or the driver's own error. Where the
+  // INSERT goes with COMMIT, in one round trip (InsertsWithCommit), execute() throws what only the
+  // database can tell: DuplicateMessage, and the driver's error.
+  void add(Message message) {
+    if constexpr (InsertsWithCommit<Connection>) {
+      if (template_.waits_for_commit()) {
+        WAYBILL_TEST_POINT("outbox.before_insert");
+        return detail::throw_unless_added(template_.wait_for_commit(std::move(message)));
+      }
+    }
+    detail::throw_unless_added(try_add(std::move(message)));
+  }
 
   // Several by one INSERT; throws for the first that is not added.
   void add(std::span<const Message> messages) {
-    for (Ticket& ticket : try_add(messages)) throw_unless_added(std::move(ticket));
+    for (Ticket& ticket : try_add(messages)) detail::throw_unless_added(std::move(ticket));
   }
 
-  // The same with the refusal as a value. `not_in_transaction` also makes the transaction
-  // rollback-only: there is none any more.
+  // The same at once, with the refusal as a value. `not_in_transaction` also makes the transaction
+  // rollback-only: there is none any more. What waits for COMMIT is written before, and throws.
   [[nodiscard]] Ticket try_add(Message message) {
+    template_.write_waiting();
     WAYBILL_TEST_POINT("outbox.before_insert");
     Ticket ticket = template_.add(message);
-    note(ticket, std::move(message));
+    template_.note(ticket, std::move(message));
     return ticket;
   }
   [[nodiscard]] std::vector<Ticket> try_add(std::span<const Message> messages) {
-    std::vector<Ticket> tickets = template_.outbox_.add(template_.connection_, messages);
-    for (std::size_t i = 0; i < messages.size(); ++i) note(tickets[i], messages[i]);
-    return tickets;
+    template_.write_waiting();
+    return template_.add(messages);
   }
 
   // The transaction will roll back, also when the code returns normally.
@@ -88,20 +107,6 @@ class Transaction {
  private:
   friend class TransactionTemplate<Connection>;
   explicit Transaction(TransactionTemplate<Connection>& owner) : template_(owner) {}
-
-  void note(const Ticket& ticket, Message message) {
-    if (ticket.result == AddResult::added) {
-      template_.messages_.push_back({ticket.id, std::move(message), ticket.transaction_id});
-    } else if (ticket.result == AddResult::not_in_transaction) {
-      template_.rollback_reason_ = ticket.text;
-    }
-  }
-
-  static void throw_unless_added(Ticket ticket) {
-    if (ticket.result == AddResult::added) return;
-    if (ticket.result == AddResult::duplicate) throw DuplicateMessage(std::move(ticket));
-    throw AddRefused(std::move(ticket));
-  }
 
   TransactionTemplate<Connection>& template_;
 };
@@ -148,7 +153,7 @@ class TransactionTemplate {
           "own)");
     }
     forget();
-    Adapter::begin(connection_);
+    begin();
     WAYBILL_TEST_POINT("outbox.after_begin");
     open_.emplace(connection_identity(connection_));
     Outcome<ResultOf<F>> outcome;
@@ -166,6 +171,7 @@ class TransactionTemplate {
   template <class F>
   auto execute_nested(F&& code) -> Outcome<ResultOf<F>> {
     if (depth_ == 0) throw std::logic_error("execute_nested() belongs inside execute()");
+    write_waiting();  // what is not of this part does not roll back with it
     const std::string name = "waybill_" + std::to_string(depth_);
     Adapter::savepoint(connection_, name);
     const Mark mark{messages_.size(), after_commit_.size(),
@@ -198,6 +204,8 @@ class TransactionTemplate {
   static constexpr const char* kFailed =
       "a statement failed, and the database commits nothing after that: start again";
 
+  static constexpr std::size_t kWaitingMax = 100;
+
   // What an inner part's rollback goes back to.
   struct Mark {
     std::size_t messages;
@@ -224,11 +232,105 @@ class TransactionTemplate {
     outcome.state = TransactionState::committed;  // unless what follows says otherwise
   }
 
+  void begin() {
+    if constexpr (InsertsWithCommit<Connection>) {
+      begun_ = Adapter::begin_for(connection_, outbox_.options().table, kept_);
+    } else {
+      Adapter::begin(connection_);
+    }
+  }
+
+  // A row that a trigger dropped would not stop the COMMIT behind it.
+  [[nodiscard]] bool waits_for_commit() const noexcept { return begun_.takes_every_row; }
+
+  // The message waits in `waiting_` and, with the others, in `messages_`: in the same order.
+  [[nodiscard]] Ticket wait_for_commit(Message message) {
+    const TransactionStatus status = Adapter::status(connection_);
+    if (std::optional<Ticket> refused = Outbox::not_admitted(connection_, status)) {
+      rollback_reason_ = refused->text;
+      return *std::move(refused);
+    }
+    Rendered rendered = outbox_.check(message);
+    if (rendered.result != AddResult::added) return {rendered.result, 0, 0, rendered.text};
+    if (waiting_.size() == kWaitingMax) write_waiting();
+    messages_.push_back({0, std::move(message), begun_.transaction_id});
+    waiting_.push_back(std::move(rendered));
+    return {AddResult::added, 0, begun_.transaction_id, {}};
+  }
+
+  // What waits for COMMIT is written now, as far as it is no duplicate; throws for the first one.
+  void write_waiting() {
+    if (waiting_.empty()) return;
+    std::vector<Message> messages;
+    for (std::size_t i = messages_.size() - waiting_.size(); i < messages_.size(); ++i) {
+      messages.push_back(std::move(messages_[i].message));
+    }
+    messages_.resize(messages_.size() - waiting_.size());
+    waiting_.clear();
+    for (Ticket& ticket : add(messages)) detail::throw_unless_added(std::move(ticket));
+  }
+
+  [[nodiscard]] CommitAnswer commit() {
+    if constexpr (InsertsWithCommit<Connection>) {
+      if (!waiting_.empty()) return insert_and_commit();
+    }
+    return Adapter::commit(connection_);
+  }
+
+  [[nodiscard]] CommitAnswer insert_and_commit() {
+    std::vector<std::vector<Value>> values;
+    for (const Rendered& rendered : waiting_) values.push_back(rendered.values());
+    std::vector<Statement> inserts;
+    for (const auto& row : values) inserts.push_back({outbox_.statement_with_commit_, row});
+    const InsertsCommitted done = Adapter::insert_and_commit(connection_, inserts, kept_);
+
+    const std::size_t first = messages_.size() - waiting_.size();
+    for (std::size_t i = 0; i < done.ids.size(); ++i) messages_[first + i].id = done.ids[i];
+    if (done.refused) {
+      const Message& message = messages_[first + *done.refused].message;
+      Adapter::rollback(connection_);
+      detail::throw_unless_added(why_refused(message));
+    }
+    if (std::count(done.ids.begin(), done.ids.end(), 0) > 0) {
+      throw std::logic_error(
+          "a trigger or rule that " + outbox_.options().table +
+          " did not have before has dropped a message of a transaction that is committed");
+    }
+    return done.answer;
+  }
+
+  // Behind the rollback, why its unique key was taken.
+  [[nodiscard]] Ticket why_refused(const Message& message) {
+    const auto has_same_id = [&](const CommittedMessage& other) {
+      return std::tie(other.message.biz_type, other.message.message_type,
+                      other.message.identifier) ==
+             std::tie(message.biz_type, message.message_type, message.identifier);
+    };
+    if (std::count_if(messages_.begin(), messages_.end(), has_same_id) > 1) {
+      return Outbox::duplicate(0);
+    }
+    return outbox_.not_inserted(Outbox::calls_of(connection_), message, false);
+  }
+
+  [[nodiscard]] std::vector<Ticket> add(std::span<const Message> messages) {
+    std::vector<Ticket> tickets = outbox_.add(connection_, messages);
+    for (std::size_t i = 0; i < messages.size(); ++i) note(tickets[i], messages[i]);
+    return tickets;
+  }
+
   [[nodiscard]] Ticket add(const Message& message) {
     if constexpr (KeepsStatement<Connection>) {
       return outbox_.add(connection_, message, kept_);
     } else {
       return outbox_.add(connection_, message);
+    }
+  }
+
+  void note(const Ticket& ticket, Message message) {
+    if (ticket.result == AddResult::added) {
+      messages_.push_back({ticket.id, std::move(message), ticket.transaction_id});
+    } else if (ticket.result == AddResult::not_in_transaction) {
+      rollback_reason_ = ticket.text;
     }
   }
 
@@ -278,7 +380,7 @@ class TransactionTemplate {
     CommitAnswer answer = CommitAnswer::unknown;
     try {
       WAYBILL_TEST_POINT("outbox.before_commit");
-      answer = Adapter::commit(connection_);
+      answer = commit();
     } catch (...) {
       roll_back_quietly();
       throw;
@@ -338,6 +440,7 @@ class TransactionTemplate {
   }
 
   void undo(const std::string& savepoint, const Mark& mark) {
+    waiting_.clear();  // all of it belongs to this part
     messages_.erase(messages_.begin() + static_cast<std::ptrdiff_t>(mark.messages),
                     messages_.end());
     after_commit_.erase(after_commit_.begin() + static_cast<std::ptrdiff_t>(mark.actions),
@@ -366,6 +469,7 @@ class TransactionTemplate {
   }
 
   void forget() noexcept {
+    waiting_.clear();
     messages_.clear();
     after_commit_.clear();
     rollback_reason_.reset();
@@ -379,6 +483,8 @@ class TransactionTemplate {
   Dispatcher* dispatcher_;
   int depth_ = 0;
   std::optional<OpenTransaction> open_;
+  Begun begun_;
+  std::vector<Rendered> waiting_;  // for COMMIT; of the last ones in `messages_`
   std::vector<CommittedMessage> messages_;
   std::vector<std::function<void()>> after_commit_;
   std::optional<std::string> rollback_reason_;

@@ -5,10 +5,15 @@
 
 #include <atomic>
 #include <charconv>
+#include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "waybill/transaction.hpp"
@@ -40,12 +45,12 @@ class PostgresError : public std::runtime_error {
 // **Thread safety**: as the handle's.
 template <>
 struct transaction_adapter<PGconn*> {
-  // A prepared INSERT. Its name on the server is used up with the connection.
+  // What is prepared on the connection, by its SQL.
   struct Kept {
     const PGconn* connection = nullptr;
     int backend = 0;  // PQreset keeps the handle, and ends what was prepared
-    std::string sql;
-    std::string name;
+    std::map<std::string, std::string, std::less<>> names;
+    std::optional<bool> takes_every_row;
   };
 
   static Dialect dialect(PGconn*) noexcept { return Dialect::postgres; }
@@ -70,31 +75,63 @@ struct transaction_adapter<PGconn*> {
                                              nullptr, text.values.data(), nullptr, nullptr, 0));
   }
 
-  // A statement that the server forgot (DISCARD ALL, as a pooler says it) dooms the transaction as
-  // any error does; the next one prepares it anew.
   static Inserted insert(PGconn* connection, const Statement& statement, Kept& kept) {
-    const Text text(statement);
-    prepare(connection, text.sql, kept);
-    Result answer(PQexecPrepared(connection, kept.name.c_str(), text.size(), text.values.data(),
-                                 nullptr, nullptr, 0),
-                  &PQclear);
-    if (is_forgotten(answer.get())) kept = {};
-    return inserted(connection, answer.release());
+    return inserted(connection, at_once(connection, {&statement, 1}, kept).front().release());
   }
 
   // BEGIN and the INSERT in one round trip. When the INSERT fails, the transaction is open and
   // failed, as behind any statement.
   static Inserted begin_and_insert(PGconn* connection, const Statement& statement, Kept& kept) {
-    const Text text(statement);
-    prepare(connection, text.sql, kept);
-    Result answer = begin_and_execute(connection, text, kept);
-    if (is_forgotten(answer.get())) {
+    return inserted(connection, begin_and_execute(connection, statement, kept).release());
+  }
+
+  // The first time on a connection it also looks at the table.
+  static Begun begin_for(PGconn* connection, std::string_view table, Kept& kept) {
+    refresh(connection, kept);
+    const std::optional<bool> known = kept.takes_every_row;
+    const Value name[] = {table};
+    const Statement statement =
+        !known ? Statement{"SELECT pg_current_xact_id(), relhastriggers OR relhasrules"
+                             " FROM (SELECT) AS one LEFT JOIN pg_class ON oid = to_regclass($1)",
+                             name}
+                 : Statement{"SELECT pg_current_xact_id()", {}};
+    const Result answer = begin_and_execute(connection, statement, kept);
+    if (PQresultStatus(answer.get()) != PGRES_TUPLES_OK) {
+      const PostgresError error(connection, answer.get(), "cannot begin a transaction");
       rollback(connection);
-      kept = {};
-      prepare(connection, text.sql, kept);
-      answer = begin_and_execute(connection, text, kept);
+      throw error;
     }
-    return inserted(connection, answer.release());
+    Begun begun;
+    begun.takes_every_row =
+        known ? *known : std::string_view(PQgetvalue(answer.get(), 0, 1)) == "f";
+    kept.takes_every_row = begun.takes_every_row;
+    parse(answer.get(), 0, begun.transaction_id);
+    return begun;
+  }
+
+  // The server answers in order: its own error for an INSERT says that COMMIT was not reached.
+  static InsertsCommitted insert_and_commit(PGconn* connection, std::span<const Statement> inserts,
+                                            Kept& kept) {
+    constexpr std::string_view kUniqueViolation = "23505";
+    std::vector<Statement> statements(inserts.begin(), inserts.end());
+    statements.push_back({"COMMIT", {}});
+    const std::vector<Result> answers = at_once(connection, statements, kept);
+    InsertsCommitted done;
+    for (std::size_t i = 0; i < inserts.size(); ++i) {
+      const PGresult* const answer = answers[i].get();
+      if (PQresultStatus(answer) == PGRES_TUPLES_OK) {
+        parse(answer, 0, done.ids.emplace_back());
+        continue;
+      }
+      const std::string_view state = sqlstate_of(answer);
+      if (state.empty()) return done;  // the connection broke before the answer came
+      if (state != kUniqueViolation) check(connection, answer, "an INSERT of waybill failed");
+      done.answer = CommitAnswer::rolled_back;
+      done.refused = i;
+      return done;
+    }
+    done.answer = commit_answer(connection, answers.back().get());
+    return done;
   }
 
   static std::vector<TextRow> select(PGconn* connection, const Statement& statement) {
@@ -118,13 +155,7 @@ struct transaction_adapter<PGconn*> {
 
   static CommitAnswer commit(PGconn* connection) {
     const Result result(PQexec(usable(connection), "COMMIT"), &PQclear);
-    if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) {
-      // A transaction in which a statement had failed is rolled back, without an error.
-      return std::string_view(PQcmdStatus(result.get())) == "COMMIT" ? CommitAnswer::committed
-                                                                     : CommitAnswer::rolled_back;
-    }
-    if (PQstatus(connection) != CONNECTION_OK) return CommitAnswer::unknown;
-    throw PostgresError(connection, result.get(), "COMMIT");
+    return commit_answer(connection, result.get());
   }
 
   static void rollback(PGconn* connection) {
@@ -187,37 +218,77 @@ struct transaction_adapter<PGconn*> {
     throw PostgresError(connection, result, what);
   }
 
-  static void prepare(PGconn* connection, const std::string& sql, Kept& kept) {
-    if (kept.connection == usable(connection) && kept.backend == PQbackendPID(connection) &&
-        kept.sql == sql) {
-      return;
-    }
-    static std::atomic<unsigned> next{0};
-    std::string name = "waybill_" + std::to_string(++next);
-    const Result prepared(PQprepare(connection, name.c_str(), sql.c_str(), 0, nullptr), &PQclear);
-    check(connection, prepared.get(), "cannot prepare an INSERT of waybill");
-    kept = {connection, PQbackendPID(connection), sql, std::move(name)};
-  }
-
-  static bool is_forgotten(const PGresult* result) {
+  static std::string_view sqlstate_of(const PGresult* result) {
     const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return state != nullptr && std::string_view(state) == "26000";
+    return state == nullptr ? "" : state;
   }
 
-  // The answer to the INSERT; throws when BEGIN was refused.
-  static Result begin_and_execute(PGconn* connection, const Text& text, const Kept& kept) {
+  static void refresh(PGconn* connection, Kept& kept) {
+    if (kept.connection == usable(connection) && kept.backend == PQbackendPID(connection)) return;
+    kept = {connection, PQbackendPID(connection), {}, {}};
+  }
+
+  // In one round trip; what is new is prepared on the way. One answer for each statement, in order,
+  // null where none came. What the server forgot (DISCARD ALL, as a pooler says it) is prepared
+  // anew the next time; this time the transaction is doomed, as by any error.
+  static std::vector<Result> at_once(PGconn* connection, std::span<const Statement> statements,
+                                     Kept& kept) {
+    refresh(connection, kept);
     PQenterPipelineMode(connection);
-    const bool sent =
-        PQsendQueryParams(connection, "BEGIN", 0, nullptr, nullptr, nullptr, nullptr, 0) != 0 &&
-        PQsendQueryPrepared(connection, kept.name.c_str(), text.size(), text.values.data(), nullptr,
-                            nullptr, 0) != 0 &&
-        PQpipelineSync(connection) != 0;
-    const Result begun = next_result(connection);
-    Result answer = next_result(connection);
-    const Result synced(sent ? PQgetResult(connection) : nullptr, &PQclear);
-    PQexitPipelineMode(connection);
-    check(connection, begun.get(), "BEGIN");
-    return answer;
+    std::vector<std::string> prepared;  // for each statement, what goes ahead of it
+    for (const Statement& statement : statements) {
+      const Text text(statement);
+      std::string& name = kept.names[text.sql];
+      prepared.push_back(name.empty() ? text.sql : "");
+      if (name.empty()) {
+        name = new_name(text.sql);
+        PQsendPrepare(connection, name.c_str(), text.sql.c_str(), 0, nullptr);
+      }
+      PQsendQueryPrepared(connection, name.c_str(), text.size(), text.values.data(), nullptr,
+                          nullptr, 0);
+    }
+    PQpipelineSync(connection);
+
+    std::vector<Result> answers;
+    bool has_forgotten = false;
+    for (const std::string& sql : prepared) {
+      Result preparation(nullptr, &PQclear);
+      if (!sql.empty()) preparation = next_result(connection);
+      Result answer = next_result(connection);
+      if (!sql.empty() && PQresultStatus(preparation.get()) != PGRES_COMMAND_OK) {
+        kept.names.erase(sql);
+        answer = std::move(preparation);
+      }
+      has_forgotten |= is_forgotten(answer.get());
+      answers.push_back(std::move(answer));
+    }
+    // To the sync, or to the end of a broken connection, which has said more than it was asked.
+    for (std::size_t left = 4 * statements.size() + 4; left > 0; --left) {
+      if (PQexitPipelineMode(connection) != 0 || PQstatus(connection) != CONNECTION_OK) break;
+      PQclear(PQgetResult(connection));
+    }
+    if (has_forgotten) kept = {};
+    return answers;
+  }
+
+  // Unique in the process, and tells the command to whoever looks at the wire.
+  static std::string new_name(std::string_view sql) {
+    static std::atomic<unsigned> next{0};
+    return "waybill_" + std::to_string(++next) + "_" + std::string(sql.substr(0, sql.find(' ')));
+  }
+
+  static bool is_forgotten(const PGresult* result) { return sqlstate_of(result) == "26000"; }
+
+  // The answer to the statement; throws when BEGIN was refused.
+  static Result begin_and_execute(PGconn* connection, const Statement& statement, Kept& kept) {
+    const Statement statements[] = {{"BEGIN", {}}, statement};
+    std::vector<Result> answers = at_once(connection, statements, kept);
+    if (is_forgotten(answers[0].get()) || is_forgotten(answers[1].get())) {
+      rollback(connection);
+      answers = at_once(connection, statements, kept);
+    }
+    check(connection, answers[0].get(), "BEGIN");
+    return std::move(answers[1]);
   }
 
   // In pipeline mode: the result of one statement, behind which the protocol puts a NULL.
@@ -225,6 +296,17 @@ struct transaction_adapter<PGconn*> {
     Result result(PQgetResult(connection), &PQclear);
     if (result != nullptr) PQclear(PQgetResult(connection));
     return result;
+  }
+
+  static CommitAnswer commit_answer(PGconn* connection, const PGresult* result) {
+    if (PQresultStatus(result) == PGRES_COMMAND_OK) {
+      // A transaction in which a statement had failed is rolled back, without an error.
+      return std::string_view(PQcmdStatus(const_cast<PGresult*>(result))) == "COMMIT"
+                 ? CommitAnswer::committed
+                 : CommitAnswer::rolled_back;
+    }
+    if (PQstatus(connection) != CONNECTION_OK) return CommitAnswer::unknown;
+    throw PostgresError(connection, result, "COMMIT");
   }
 
   static void run(PGconn* connection, const std::string& sql) {
