@@ -43,10 +43,6 @@ class OwnKafka {
 
   [[nodiscard]] const testing::Server& server() const { return *server_; }
   [[nodiscard]] const std::string& folder() const { return folder_; }
-  void signal(const std::string& name) const {
-    const std::string command = "kill -" + name + " $(head -n 1 " + folder_ + "/kafka/pid)";
-    ASSERT_EQ(run_program(command).exit_code, 0);
-  }
 
  private:
   const std::string folder_ = "/var/tmp/waybill-e2e-" + std::to_string(std::random_device()());
@@ -169,7 +165,7 @@ TEST_F(Destinations, L3_a_relay_that_is_told_to_stop_leaves_what_no_broker_answe
   start_relay();
   insert("order.placed", 5);
   ASSERT_TRUE(wait_for_states("order.placed", "SUCCESS|5\n")) << relay_log();
-  kafka.signal("STOP");
+  kafka.server().suspend();
   insert("order.placed", 500);
   insert("audit", 5);
   // It reads both types by turns, so that orders are in flight as well.
@@ -179,7 +175,7 @@ TEST_F(Destinations, L3_a_relay_that_is_told_to_stop_leaves_what_no_broker_answe
   EXPECT_LT(steady_clock::now() - asked, std::chrono::seconds(10));
   EXPECT_TRUE(wait_for_log("in flight, left to the next relay")) << relay_log();
   EXPECT_EQ(states_of("order.placed"), "INIT|500\nSUCCESS|5\n");
-  kafka.signal("CONT");
+  kafka.server().resume();
   start_relay();
   EXPECT_TRUE(wait_for_states("order.placed", "SUCCESS|505\n")) << relay_log();
   EXPECT_EQ(stop_relay(), 0) << relay_log();

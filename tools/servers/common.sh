@@ -8,7 +8,7 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 folder=${WAYBILL_SERVERS:-/var/tmp/waybill-servers-$(id -u)-$(echo "$checkout" | cksum | cut -d' ' -f1)}/$name
 
 usage() {
-  echo "usage: tools/servers/$name start|stop|kill|wipe|status|url" >&2
+  echo "usage: tools/servers/$name start|stop|kill|suspend|resume|wipe|status|url" >&2
   exit 2
 }
 
@@ -66,6 +66,9 @@ wait_until() {
 
 has_ended() { ! pid >/dev/null; }
 
+# Whether every thread of process $1 has taken its SIGSTOP; until then it goes on answering.
+is_suspended() { ! grep -h '^State:' "/proc/$1"/task/*/status | grep -qv '(stopped)'; }
+
 # What else a server's script ends when the server is gone.
 after_end() { :; }
 
@@ -93,6 +96,15 @@ main() {
       ;;
     stop) end "${stop_signal:-TERM}" ;;
     kill) end KILL ;;
+    suspend)
+      id=$(pid) || { say "is not running"; exit 1; }
+      kill -STOP "$id"
+      wait_until 10 is_suspended "$id" || { say "process $id does not stand still"; exit 1; }
+      ;;
+    resume)
+      id=$(pid) || { say "is not running"; exit 1; }
+      kill -CONT "$id"
+      ;;
     wipe)
       end KILL
       rm -rf "$folder"

@@ -44,10 +44,6 @@ void OwnKafka::wipe_and_start() const {
   server_.start();
 }
 
-void OwnKafka::signal(const std::string& name) const {
-  run("kill -" + name + " $(cat '" + folder_ + "/kafka/pid')");
-}
-
 KafkaFixture::KafkaFixture(std::uint32_t partitions)
     : KafkaFixture(shared_kafka().url(), partitions) {}
 

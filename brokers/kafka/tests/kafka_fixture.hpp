@@ -43,14 +43,12 @@ class OwnKafka {
   [[nodiscard]] std::string url() const { return server_.url(); }
   void start() const { server_.start(); }
   void kill() const { server_.kill(); }
-  void suspend() const { signal("STOP"); }
-  void resume() const { signal("CONT"); }
+  void suspend() const { server_.suspend(); }
+  void resume() const { server_.resume(); }
   // Comes back empty, on the same port.
   void wipe_and_start() const;
 
  private:
-  void signal(const std::string& name) const;
-
   std::string folder_;
   Server server_;
 };

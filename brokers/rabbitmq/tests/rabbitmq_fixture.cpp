@@ -47,10 +47,6 @@ void OwnRabbitmq::control(const std::string& arguments) const {
       " 2>&1");
 }
 
-void OwnRabbitmq::signal(const std::string& name) const {
-  run("kill -" + name + " $(cat '" + folder_ + "/rabbitmq/pid')");
-}
-
 RabbitmqFixture::RabbitmqFixture() : RabbitmqFixture(shared_rabbitmq().url()) {}
 
 RabbitmqFixture::RabbitmqFixture(const std::string& url) : exchange(random_name("orders")) {

@@ -59,16 +59,14 @@ class OwnRabbitmq {
   void start() const { server_.start(); }
   void stop() const { server_.stop(); }
   void kill() const { server_.kill(); }
-  void suspend() const { signal("STOP"); }
-  void resume() const { signal("CONT"); }
+  void suspend() const { server_.suspend(); }
+  void resume() const { server_.resume(); }
   // Comes back empty, on the same port.
   void wipe_and_start() const;
   // Its rabbitmqctl.
   void control(const std::string& arguments) const;
 
  private:
-  void signal(const std::string& name) const;
-
   std::string folder_;
   Server server_;
 };

@@ -37,6 +37,9 @@ class Server {
   void start() const { run("start"); }  // returns when it is ready; comes back on the same port
   void stop() const { run("stop"); }
   void kill() const { run("kill"); }  // SIGKILL
+  // A server of one process takes no step, but closes nothing.
+  void suspend() const { run("suspend"); }
+  void resume() const { run("resume"); }
   // Ended by SIGKILL, and nothing left of what it kept; comes back on the same port.
   void kill_and_empty() const {
     kill();
