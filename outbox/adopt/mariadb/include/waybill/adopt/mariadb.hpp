@@ -115,12 +115,11 @@ struct transaction_adapter<MYSQL*> {
 
   // START TRANSACTION would commit a transaction that is open already.
   static void begin(MYSQL* connection) {
-    constexpr unsigned kSignalled = 1644;
-    const MariadbError refused =
-        run(connection,
-            "BEGIN NOT ATOMIC IF @@in_transaction = 1 THEN SIGNAL SQLSTATE '45000'"
-            " SET MESSAGE_TEXT = 'a transaction is open'; ELSE START TRANSACTION; END IF; END");
-    if (refused.code() == kSignalled) {
+    const MariadbError refused = run(connection,
+                                     "SET STATEMENT sql_mode = IF(@@in_transaction, 'waybill: a "
+                                     "transaction is open', @@sql_mode)"
+                                     " FOR START TRANSACTION");
+    if (refused.code() == kNoSuchMode) {
       throw std::logic_error("the connection already has an open transaction (end it first)");
     }
     if (refused.code() != 0) throw refused;
@@ -129,17 +128,17 @@ struct transaction_adapter<MYSQL*> {
   static CommitAnswer commit(MYSQL* connection) {
     const MariadbError refused =
         run(connection,
-            "BEGIN NOT ATOMIC IF @@in_transaction = 1 THEN COMMIT; ELSE SIGNAL SQLSTATE '45000'"
-            " SET MESSAGE_TEXT = 'no transaction is open'; END IF; END");
+            "SET STATEMENT sql_mode = IF(@@in_transaction, @@sql_mode, 'waybill: none is open')"
+            " FOR COMMIT");
     if (refused.is_lost_connection()) return CommitAnswer::unknown;
     switch (refused.code()) {
       case 0:
         return CommitAnswer::committed;
-      case 1053:  // the server shuts down
-      case 1180:  // trouble during COMMIT
-      case 1317:  // interrupted
-      case 1644:  // no transaction is open
-      case 1927:  // killed
+      case 1053:         // the server shuts down
+      case 1180:         // trouble during COMMIT
+      case 1317:         // interrupted
+      case kNoSuchMode:  // no transaction is open
+      case 1927:         // killed
         return CommitAnswer::unknown;
       default:
         throw refused;
@@ -161,6 +160,9 @@ struct transaction_adapter<MYSQL*> {
   }
 
  private:
+  // What a guard refuses with: a value that sql_mode does not have.
+  static constexpr unsigned kNoSuchMode = 1231;
+
   // The parameters as libmariadb takes them. **Ownership**: borrows the texts.
   struct Parameters {
     explicit Parameters(const Statement& statement)
@@ -264,11 +266,11 @@ struct transaction_adapter<MYSQL*> {
   }
 
   [[noreturn]] static void fail(MYSQL* connection, MYSQL_STMT* prepared, std::string_view what) {
-    constexpr unsigned kDuplicateKey = 1062, kWrongValue = 1231;
+    constexpr unsigned kDuplicateKey = 1062;
     const MariadbError error(mysql_stmt_errno(prepared), mysql_stmt_error(prepared), what);
     const std::string text = error.what();
     if (error.code() == kDuplicateKey) throw InsertRefused(InsertRefused::By::unique_key, text);
-    if (error.code() == kWrongValue && text.find(kGuardText) != text.npos) {
+    if (error.code() == kNoSuchMode && text.find(kGuardText) != text.npos) {
       throw InsertRefused(InsertRefused::By::guard, text);
     }
     // So that status() knows whether the transaction outlived the error.
