@@ -115,10 +115,10 @@ struct transaction_adapter<MYSQL*> {
 
   // START TRANSACTION would commit a transaction that is open already.
   static void begin(MYSQL* connection) {
-    const MariadbError refused = run(connection,
-                                     "SET STATEMENT sql_mode = IF(@@in_transaction, 'waybill: a "
-                                     "transaction is open', @@sql_mode)"
-                                     " FOR START TRANSACTION");
+    const MariadbError refused =
+        run(connection,
+            "SET STATEMENT sql_mode = IF(@@in_transaction, 'waybill: one is open', @@sql_mode)"
+            " FOR START TRANSACTION");
     if (refused.code() == kNoSuchMode) {
       throw std::logic_error("the connection already has an open transaction (end it first)");
     }

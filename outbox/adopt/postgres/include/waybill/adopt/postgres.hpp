@@ -49,7 +49,7 @@ struct transaction_adapter<PGconn*> {
   struct Kept {
     const PGconn* connection = nullptr;
     int backend = 0;  // PQreset keeps the handle, and ends what was prepared
-    std::map<std::string, std::string, std::less<>> names;
+    std::map<std::string, std::string> names;
     std::optional<bool> takes_every_row;
   };
 
