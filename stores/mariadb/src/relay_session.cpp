@@ -10,6 +10,8 @@
 namespace waybill::mariadb {
 namespace {
 
+constexpr std::size_t kContent = 5;  // of the columns of a lane; NULL in a row behind bytes_max
+
 std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
@@ -166,12 +168,10 @@ class MariadbRelaySession final : public RelaySession {
                                                                     : sql::kReadDue,
                                        parameters);
     page.rows.reserve(rows.size());
-    std::size_t bytes = 0;
-    for (std::size_t at = 0; at < rows.size(); ++at) {
-      bytes += rows.view(at, 5).size();
+    for (std::size_t at = 0; at < rows.size() && !rows.is_null(at, kContent); ++at) {
       page.rows.push_back(store::read_row(rows, at));
     }
-    page.exhausted = rows.size() < spec.rows_max && bytes < spec.bytes_max;
+    page.exhausted = rows.size() < spec.rows_max && page.rows.size() == rows.size();
     return page;
   }
 

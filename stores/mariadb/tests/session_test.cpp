@@ -1,7 +1,10 @@
 // What a network database adds: sessions that break, locks that are waited for, settings that
 // differ.
+#include <algorithm>
 #include <functional>
+#include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "mariadb_fixture.hpp"
 #include "waybill/testing/tcp_gate.hpp"
@@ -50,6 +53,27 @@ class MariadbSession : public ::testing::Test {
                  " information_schema.PROCESSLIST ON ID = trx_mysql_thread_id"
                  " WHERE DB = DATABASE() AND trx_state = 'LOCK WAIT'")[0] == "1";
     }));
+  }
+
+  // Ids page by page, in the order of the lane; `bytes` has room for two rows and ends in a third.
+  static std::vector<std::int64_t> read_to_the_end(RelaySession& session, Lane lane,
+                                                   std::size_t bytes) {
+    std::vector<std::int64_t> seen;
+    LaneRead spec;
+    spec.lane = lane;
+    spec.message_type = "order.placed";
+    spec.bytes_max = bytes;
+    for (bool exhausted = false; !exhausted && seen.size() < 100;) {
+      const auto page = session.read(spec);
+      if (!page.ok()) throw std::runtime_error(page.error().to_string());
+      exhausted = page->exhausted;
+      EXPECT_TRUE(exhausted || page->rows.size() == 3U) << page->rows.size();
+      for (const MessageRow& row : page->rows) {
+        seen.push_back(row.id);
+        spec.after = {lane == Lane::overdue ? row.gmt_modified : row.next_attempt_at, row.id};
+      }
+    }
+    return seen;
   }
 
   Lease take_lease() {
@@ -183,7 +207,7 @@ TEST_F(MariadbSession, C3_clients_of_any_time_zone_write_the_same_time) {
   }
 }
 
-TEST_F(MariadbSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) {
+TEST_F(MariadbSession, a_page_is_bounded_by_bytes) {
   shop.execute(
       "INSERT INTO local_message (message_type, biz_type, identifier, content)"
       " SELECT 'order.placed', 'order', seq, REPEAT('x', 100000) FROM seq_1_to_50");
@@ -196,6 +220,33 @@ TEST_F(MariadbSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) {
   EXPECT_FALSE(page->exhausted);
   spec.bytes_max = 1;
   EXPECT_EQ(relay->read(spec)->rows.size(), 1U);
+}
+
+// The lengths add up in the order of the lane, also where the server has to sort.
+TEST_F(MariadbSession, bytes_bound_the_pages_of_every_lane_with_and_without_an_index) {
+  for (const char* state : {"INIT", "SENT", "RETRY"}) insert(30, state);
+  shop.execute(
+      "UPDATE local_message SET gmt_modified = utc_timestamp(6) - INTERVAL 3600 + id SECOND,"
+      " content = REPEAT('x', 1000 + id)");
+  shop.execute(
+      "INSERT INTO local_message_delivery (id, message_type, next_attempt_at)"
+      " SELECT id, message_type, gmt_modified FROM local_message WHERE state = 'RETRY'");
+  for (const bool indexed : {true, false}) {
+    if (!indexed) {
+      shop.execute(
+          "DROP INDEX local_message_fresh ON local_message;"
+          "DROP INDEX local_message_overdue ON local_message");
+    }
+    const auto session = store->open_relay();
+    ASSERT_TRUE(session.ok()) << session.error().to_string();
+    for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due}) {
+      const std::vector<std::int64_t> seen = read_to_the_end(**session, lane, 3000);
+      ASSERT_EQ(seen.size(), 30U);
+      // The oldest first: of the other lanes the row with the largest id.
+      EXPECT_TRUE(lane == Lane::fresh ? std::is_sorted(seen.begin(), seen.end())
+                                      : std::is_sorted(seen.rbegin(), seen.rend()));
+    }
+  }
 }
 
 TEST_F(MariadbSession, a_reason_that_is_no_text_spoils_no_batch) {
