@@ -3,13 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <chrono>
+#include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 #include "adopted_connection_suite.hpp"
 #include "mariadb_shop.hpp"
 #include "waybill/outbox/resolve_unknown.hpp"
+#include "waybill/testing/server.hpp"
 #include "waybill/testing/tcp_gate.hpp"
 
 namespace waybill::testing {
@@ -397,6 +402,75 @@ TEST_F(MariadbCommitUnknownTest, T6_the_resolver_keeps_its_deadline_while_the_ol
   client.execute("COMMIT");
   EXPECT_EQ(resolve_unknown(fresh, outbox, message, started + Millis(5000)),
             CommitAnswer::committed);
+}
+
+// A server of its own, whose backup lock keeps every COMMIT waiting.
+class MariadbBlockedCommitTest : public ::testing::Test {
+ protected:
+  MariadbBlockedCommitTest() {
+    const auto applied =
+        mariadb::apply_schema({.url = server.url()}, mariadb::SchemaPart::producer);
+    if (!applied) throw std::runtime_error(applied.error().to_string());
+    admin.execute("CREATE TABLE orders (id varchar(64) PRIMARY KEY)");
+  }
+
+  // Places order "A", and does `what` while its COMMIT waits.
+  Outcome<void> place_and(const std::function<void()>& what) {
+    std::jthread meanwhile;
+    auto outcome = transactions.execute([&](Tx& tx) {
+      client.execute("INSERT INTO orders VALUES ('A')");
+      tx.add(order_placed("A"));
+      admin.execute("FLUSH TABLES WITH READ LOCK");
+      meanwhile = std::jthread([&] {
+        const auto deadline = steady_clock::now() + std::chrono::seconds(10);
+        while (admin
+                   .query("SELECT ID FROM information_schema.PROCESSLIST"
+                          " WHERE STATE = 'Waiting for backup lock'")
+                   .empty()) {
+          if (steady_clock::now() > deadline) break;
+          std::this_thread::sleep_for(Millis(5));
+        }
+        what();
+        admin.execute("UNLOCK TABLES");
+      });
+    });
+    return outcome;
+  }
+  void kill(const std::string& what) {
+    admin.execute("KILL " + what + " " + std::to_string(mysql_thread_id(client.handle())));
+  }
+  int rows() {
+    return std::stoi(
+        admin.query("SELECT (SELECT COUNT(*) FROM orders) + (SELECT COUNT(*) FROM local_message)")
+            .at(0));
+  }
+
+  const Server server = Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
+                                    "/var/tmp/waybill-commit-" + std::to_string(::getpid()));
+  MariadbClient admin{mariadb::parse_url(server.url()).value()};
+  MariadbClient client{mariadb::parse_url(server.url()).value()};
+  const Outbox outbox;
+  TransactionTemplate<MYSQL*> transactions{client.handle(), outbox};
+};
+
+TEST_F(MariadbBlockedCommitTest,
+       T6_what_interrupts_a_commit_leaves_it_unknown_until_it_is_settled) {
+  const auto settle = [&](const Outcome<void>& outcome) {
+    ASSERT_TRUE(outcome.unknown()) << outcome.reason;
+    EXPECT_EQ(resolve_unknown(admin.handle(), outbox, outcome.added.at(0),
+                              steady_clock::now() + Millis(5000)),
+              CommitAnswer::rolled_back);
+    EXPECT_EQ(rows(), 0);
+  };
+  settle(place_and([&] { kill("QUERY"); }));
+  client.execute("SET SESSION max_statement_time = 0.3");
+  settle(place_and([&] { std::this_thread::sleep_for(Millis(600)); }));
+  client.execute("SET SESSION max_statement_time = 0");
+  EXPECT_TRUE(place_and([] {}).committed()) << "the same connection goes on";
+  EXPECT_EQ(rows(), 2);
+  admin.execute("DELETE FROM orders");
+  admin.execute("DELETE FROM local_message");
+  settle(place_and([&] { kill("CONNECTION"); }));
 }
 
 }  // namespace

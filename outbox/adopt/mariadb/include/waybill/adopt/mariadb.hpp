@@ -139,6 +139,7 @@ struct transaction_adapter<MYSQL*> {
       case 1317:         // interrupted
       case kNoSuchMode:  // no transaction is open
       case 1927:         // killed
+      case 1969:         // over max_statement_time
         return CommitAnswer::unknown;
       default:
         throw refused;
