@@ -89,7 +89,7 @@ void add(CLI::App& group, Invocation& invocation, const std::string& name,
          const std::string& description, const HelpTexts& help, Step step) {
   CLI::App& command = add_command(group, invocation, name, description, help);
   const auto names = std::make_shared<Names>();  // between flags and callback
-  add_option(command, "DESTINATION", *names, "TEXT", "Only these, instead of those of all routes");
+  add_option(command, "DESTINATION", *names, "", "Only these, instead of those of all routes");
   add_store_flags(command, invocation);
   add_queue_flag(command, invocation);
   set_run(command, invocation, [names, step](const Config& config, Output& output) {

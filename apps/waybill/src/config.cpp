@@ -93,7 +93,7 @@ Status check_together(const Config& config) {
     return Error{
         Remedy::fix_call,
         fmt::format("{}: {}: is set, but confirm.keys_file is not", config.origins.at(name), name),
-        "confirmations are accepted with a key only"};
+        "give --keys-file FILE, or write keys_file in [confirm]: who confirms must have a key"};
   }
   if (config.confirm.listen.empty()) return {};
   const std::string where = config.origins.at("confirm.listen");

@@ -185,8 +185,8 @@ void add_inbox_commands(CLI::App& app, Invocation& invocation) {
        "queue:///var/lib/shop/queue.db",
        "0 published; 1 it is not parked"});
   const auto flags = std::make_shared<ReplayFlags>();  // between flags and callback
-  add_option(command, "message", flags->message_id, "ID",
-             "Message id, as waybill inbox parked shows it", Presence::required);
+  add_option(command, "ID", flags->message_id, "", "Message id, as waybill inbox parked shows it",
+             Presence::required);
   add_option(command, "--consumer", flags->consumer, "NAME", "Whose message", Presence::required);
   add_option(command, "--topic", flags->topic, "NAME", "Topic that the consumer reads",
              Presence::required);

@@ -54,6 +54,7 @@ void add_queue_flag(CLI::App& command, Invocation& invocation) {
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {
   CLI::App& group = *app.add_subcommand(name, description);
   group.require_subcommand(1);
+  group.footer(fmt::format("\nwaybill {} COMMAND --help shows flags and an example.", name));
   return group;
 }
 

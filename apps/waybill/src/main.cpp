@@ -8,10 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "commands.hpp"
 #include "exit_code.hpp"
+#include "output.hpp"
+#include "suggestion.hpp"
 #include "waybill/drivers/sqlite.hpp"
 
 namespace {
@@ -48,6 +52,49 @@ int run(const cli::Invocation& invocation) {
   return *code;
 }
 
+// The first command that CLI11 did not find, or flag that it did not know, with the nearest one.
+Error explain(const CLI::App& app, const CLI::ParseError& problem) {
+  const CLI::App* command = &app;
+  std::string called = app.get_name();
+  while (true) {
+    const std::vector<std::string> unknown = command->remaining();
+    const std::vector<CLI::App*> next = command->get_subcommands();
+    if (next.empty()) break;
+    if (!unknown.empty()) {
+      return {
+          Remedy::fix_call,
+          fmt::format("'{}' stands before '{}'", cli::printable(unknown.front()),
+                      next.front()->get_name()),
+          fmt::format("flags follow the whole command: {} {} …", called, next.front()->get_name())};
+    }
+    command = next.front();
+    called += " " + command->get_name();
+  }
+  const std::string help = fmt::format("see {} --help", called);
+  const std::vector<std::string> unknown = command->remaining();
+  const bool is_group = !command->get_subcommands({}).empty();
+  if (unknown.empty()) {
+    return {Remedy::fix_call, is_group ? called + " needs a command" : problem.what(), help};
+  }
+  const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  const bool is_flag = word.starts_with('-');
+  if (!is_flag && !is_group) {
+    return {Remedy::fix_call, fmt::format("unexpected argument '{}'", cli::printable(word)), help};
+  }
+  std::vector<std::string> known;
+  if (is_flag) {
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* each : command->get_subcommands({})) known.push_back(each->get_name());
+  }
+  return {
+      Remedy::fix_call,
+      fmt::format("{} has no {} '{}'", called, is_flag ? "flag" : "command", cli::printable(word)),
+      fmt::format("{} ({})", cli::suggest(word, known), help)};
+}
+
 bool asks_for_json(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--json") return true;
@@ -76,8 +123,7 @@ int parse_and_run(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& problem) {
-    return report({Remedy::fix_call, problem.what(), "see waybill --help, or COMMAND --help"},
-                  asks_for_json(argc, argv));
+    return report(explain(app, problem), asks_for_json(argc, argv));
   }
   return run(invocation);
 }

@@ -299,7 +299,7 @@ void add(CLI::App& group, Invocation& invocation, const std::string& name, Cause
   const auto flags = std::make_shared<ActionFlags>();  // between flags and callback
   flags->action = name;
   flags->cause = cause;
-  add_option(command, "messages", flags->names, "ID", "Row ids or message ids, at most 1000");
+  add_option(command, "ID", flags->names, "", "Row ids or message ids, at most 1000");
   add_switch(command, "--all-matching", flags->all_matching,
              "Every message that the filters match");
   add_switch(command, "--yes", flags->yes, "Do it, with --all-matching");

@@ -225,8 +225,8 @@ void add_messages_commands(CLI::App& app, Invocation& invocation) {
                    "--store sqlite:///var/lib/shop/orders.db",
                    "0 found; 1 no such message"});
   const auto name = std::make_shared<std::string>();  // between flag and callback
-  add_option(command, "message", *name, "ID",
-             "Row id, or message id as biz_type/message_type/identifier", Presence::required);
+  add_option(command, "ID", *name, "", "Row id, or message id as biz_type/message_type/identifier",
+             Presence::required);
   add_store_flags(command, invocation);
   set_run(command, invocation,
           [name](const Config& config, Output& output) { return show(*name, config, output); });

@@ -123,7 +123,7 @@ Result<int> set(const RouteFlags& flags, const Config& config, Output& output) {
     return Error{Remedy::fix_call,
                  fmt::format("'{}' has no route yet and no --destination is given",
                              printable(flags.message_type)),
-                 "name the topic that its messages go to"};
+                 "give --destination NAME: the topic that its messages go to"};
   }
   if (const Status status = change_route(flags, route); !status) return status.error();
   return write(*console->session, {route}, output);
@@ -140,24 +140,26 @@ Result<int> apply(const std::string& path, const Config& config, Output& output)
 }
 
 void add_set(CLI::App& group, Invocation& invocation) {
-  CLI::App& command =
-      add_command(group, invocation, "set", "Create or change the route of one message type",
-                  {"waybill routes set order.placed --destination orders --consumers points "
-                   "--confirm-deadline 30s --store sqlite:///var/lib/shop/orders.db",
-                   "0 written"});
+  CLI::App& command = add_command(
+      group, invocation, "set",
+      "Create or change the route of one message type; a flag that is not given changes "
+      "nothing",
+      {"waybill routes set order.placed --destination orders --consumers points "
+       "--confirm-deadline 30s --store sqlite:///var/lib/shop/orders.db",
+       "0 written"});
   const auto flags = std::make_shared<RouteFlags>();  // between flags and callback
-  add_option(command, "type", flags->message_type, "TYPE",
-             "Message type, or '*' for every other type", Presence::required);
+  add_option(command, "TYPE", flags->message_type, "", "Message type, or '*' for every other type",
+             Presence::required);
   add_option(command, "--destination", flags->destination, "NAME",
-             "Topic; required for a new route");
+             "Topic, or its name in [destinations]; required for a new route");
   add_option(command, "--consumers", flags->consumers, "A,B",
-             "Who must confirm; '' for nobody (default: nobody)");
+             "Who must confirm; '' for nobody (new route: nobody)");
   add_option(command, "--confirm-deadline", flags->confirm_deadline, "DURATION",
-             "How long a confirmation may take (default: 30s)");
+             "How long a confirmation may take (new route: 30s)");
   add_option(command, "--ordering", flags->ordering, "ORDERING",
-             "none, publish or confirmed (default: none)");
+             "none, publish or confirmed (new route: none)");
   add_option(command, "--dispatch", flags->dispatch, "DISPATCH",
-             "relay, async or sync (default: relay)");
+             "relay, async or sync (new route: relay)");
   add_store_flags(command, invocation);
   set_run(command, invocation,
           [flags](const Config& config, Output& output) { return set(*flags, config, output); });
@@ -177,8 +179,7 @@ void add_routes_commands(CLI::App& app, Invocation& invocation) {
       group, invocation, "apply", "Write the routes of a TOML file; types not in it stay",
       {"waybill routes apply routes.toml --store sqlite:///var/lib/shop/orders.db", "0 written"});
   const auto path = std::make_shared<std::string>();  // between flag and callback
-  add_option(from_file, "file", *path, "FILE", "TOML file with [[route]] tables",
-             Presence::required);
+  add_option(from_file, "FILE", *path, "", "TOML file with [[route]] tables", Presence::required);
   add_store_flags(from_file, invocation);
   set_run(from_file, invocation,
           [path](const Config& config, Output& output) { return apply(*path, config, output); });

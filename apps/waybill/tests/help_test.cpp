@@ -104,8 +104,38 @@ TEST_F(Help, is_offered_with_exit_code_2_for_a_call_that_makes_no_sense) {
     const Answer run = waybill(call);
     EXPECT_EQ(run.exit_code, 2) << run.err;
     EXPECT_EQ(run.err.rfind("error: ", 0), 0U) << run.err;
-    EXPECT_NE(run.err.find("hint: see waybill --help"), std::string::npos) << run.err;
+    EXPECT_NE(run.err.find("see waybill "), std::string::npos) << run.err;
     EXPECT_EQ(run.out, "");
+  }
+}
+
+TEST_F(Help, names_what_it_did_not_understand_and_the_nearest_word) {
+  struct Case {
+    Command call;
+    std::string err;
+  };
+  for (const Case& wrong : std::vector<Case>{
+           {{"statsu"},
+            "error: waybill has no command 'statsu'\n"
+            "hint: did you mean 'status'? (see waybill --help)\n"},
+           {{"schema", "drop"},
+            "error: waybill schema has no command 'drop'\n"
+            "hint: known: print, roles, apply, check (see waybill schema --help)\n"},
+           {{"schema"}, "error: waybill schema needs a command\nhint: see waybill schema --help\n"},
+           {{"status", "--stroe=x"},
+            "error: waybill status has no flag '--stroe'\n"
+            "hint: did you mean '--store'? (see waybill status --help)\n"},
+           {{"--store", "x", "status"},
+            "error: '--store' stands before 'status'\n"
+            "hint: flags follow the whole command: waybill status …\n"},
+           {{"status", "now"},
+            "error: unexpected argument 'now'\nhint: see waybill status --help\n"},
+           {{"messages", "list", "--after", "-1"},
+            "error: --after: -1 is less than 0\nhint: see waybill messages list --help\n"},
+           {{"messages", "list", "--limit", "1001"},
+            "error: --limit: 1001 is out of range (1 … 1000)\n"
+            "hint: see waybill messages list --help\n"}}) {
+    EXPECT_EQ(waybill(wrong.call).err, wrong.err);
   }
 }
 

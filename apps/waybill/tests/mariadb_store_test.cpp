@@ -91,7 +91,7 @@ TEST_F(MariadbProgram, bad_addresses_are_refused_with_a_hint) {
   wrong_password.replace(wrong_password.find("root"), 4, "nobody:hunter2");
   expect_error(status_of(wrong_password), 2, "Access denied");
   expect_error(status_of(database.url() + "_not"), 2, "Unknown database");
-  expect_error(status_of(database.url()), 2, "has schema version 0");
+  expect_error(status_of(database.url()), 2, "has no waybill schema for");
   expect_error(status_of(database.url() + "?colour=red"), 2, "unknown parameter 'colour'");
   expect_error(status_of("mariadb://shop:hunter2@127.0.0.1"), 2, "names no database");
   expect_error(status_of("mariadb://shop:hunter2@127.0.0.1:1/orders"), 3, "cannot connect");
