@@ -24,7 +24,9 @@ void check_path(const std::string& path, OpenMode mode) {
   }
   if (mode == OpenMode::existing && !std::filesystem::exists(status)) {
     throw Failure{{Remedy::fix_call, "no database at " + path,
-                   "create it with: waybill schema apply --store sqlite://" + path}};
+                   "create it with: waybill schema apply --store sqlite://" +
+                       std::filesystem::absolute(path).string() +
+                       " (a consumer's with --part consumer)"}};
   }
 }
 

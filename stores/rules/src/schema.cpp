@@ -28,7 +28,13 @@ bool has(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Failure wrong_version(Catalog& catalog, SchemaPart part, std::int64_t found, std::int64_t known) {
+Failure wrong_version(Catalog& catalog, SchemaPart part, const std::string& table,
+                      std::int64_t found, std::int64_t known) {
+  if (found == 0) {
+    const std::string what = part == SchemaPart::producer ? "'" + table + "'" : "an inbox";
+    return {{Remedy::fix_call, catalog.name() + " has no waybill schema for " + what,
+             "run: " + catalog.apply_command(part)}};
+  }
   const std::string text = catalog.name() + " has schema version " + std::to_string(found);
   if (found > known) {
     return {{Remedy::fix_call, text + ", this program knows " + std::to_string(known),
@@ -83,7 +89,7 @@ SchemaApplied migrate(Catalog& catalog, const SchemaKind& kind, SchemaPart part,
   SchemaApplied applied;
   applied.version_before = applied.version_after = catalog.version(name);
   if (applied.version_before > known)
-    throw wrong_version(catalog, part, applied.version_before, known);
+    throw wrong_version(catalog, part, table, applied.version_before, known);
   const bool foreign = part == SchemaPart::producer && applied.version_before == 0 &&
                        !catalog.columns(table).empty();
   if (foreign) {
@@ -111,7 +117,7 @@ SchemaApplied migrate(Catalog& catalog, const SchemaKind& kind, SchemaPart part,
 void verify(Catalog& catalog, const SchemaKind& kind, SchemaPart part, const std::string& table) {
   const auto known = static_cast<std::int64_t>(migrations(kind, part).size());
   const std::int64_t version = catalog.version(part_name(part, table));
-  if (version != known) throw wrong_version(catalog, part, version, known);
+  if (version != known) throw wrong_version(catalog, part, table, version, known);
   for (const std::string_view side : tables(part)) {
     const std::string side_table = fill_in(side, table);
     if (!catalog.columns(side_table).empty()) continue;
