@@ -275,7 +275,9 @@ TEST_F(OutboxTest, T2_the_driver_s_own_error_passes_through) {
     static_cast<void>(add(order_placed("A-17")));
     FAIL() << "nothing thrown";
   } catch (const SqliteError& error) {
-    EXPECT_NE(std::string(error.what()).find("no such table: local_message"), std::string::npos);
+    EXPECT_TRUE(std::string_view(error.what())
+                    .ends_with("no such table: local_message (run: waybill schema apply)"))
+        << error.what();
   }
   EXPECT_EQ(transaction_adapter<sqlite3*>::status(db), TransactionStatus::open);
 }

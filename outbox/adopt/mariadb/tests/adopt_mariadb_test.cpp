@@ -219,7 +219,9 @@ TEST_F(AdoptMariadbTest, T2_the_drivers_own_error_passes_through) {
     static_cast<void>(outbox.add(connection, order_placed("A")));
     FAIL() << "nothing thrown";
   } catch (const MariadbError& error) {
-    EXPECT_EQ(error.code(), 1146U) << error.what();
+    EXPECT_EQ(error.code(), 1146U);
+    EXPECT_TRUE(std::string_view(error.what()).ends_with("(run: waybill schema apply)"))
+        << error.what();
   }
   create_order("A");
   client.execute("COMMIT");

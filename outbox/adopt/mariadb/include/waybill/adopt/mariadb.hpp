@@ -20,12 +20,15 @@ namespace waybill {
 class MariadbError : public std::runtime_error {
  public:
   MariadbError(unsigned code, std::string_view text, std::string_view what)
-      : std::runtime_error(std::string(what) + ": " + std::string(text)), code_(code) {}
+      : std::runtime_error(std::string(what) + ": " + std::string(text) +
+                           (code == kNoSuchTable ? " (run: waybill schema apply)" : "")),
+        code_(code) {}
 
   [[nodiscard]] unsigned code() const noexcept { return code_; }
   [[nodiscard]] bool is_lost_connection() const noexcept { return code_ >= 2000 && code_ < 3000; }
 
  private:
+  static constexpr unsigned kNoSuchTable = 1146;
   unsigned code_;
 };
 

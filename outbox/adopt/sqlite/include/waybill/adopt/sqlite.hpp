@@ -19,7 +19,10 @@ namespace waybill {
 class SqliteError : public std::runtime_error {
  public:
   SqliteError(sqlite3* db, std::string_view what)
-      : std::runtime_error(std::string(what) + ": " + sqlite3_errmsg(db)),
+      : std::runtime_error(std::string(what) + ": " + sqlite3_errmsg(db) +
+                           (std::string_view(sqlite3_errmsg(db)).starts_with("no such table")
+                                ? " (run: waybill schema apply)"
+                                : "")),
         code_(sqlite3_extended_errcode(db)) {}
 
   [[nodiscard]] int code() const noexcept { return code_; }
