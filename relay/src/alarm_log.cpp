@@ -18,7 +18,7 @@ Texts texts_of(Alarm alarm, const std::string& name) {
       return {"messages of type '" + name + "' wait: the type has no route (waybill routes set)",
               "type '" + name + "' has a route: its messages go on"};
     case Alarm::destination_refuses:
-      return {"messages of type '" + name + "' wait: their destination refuses them",
+      return {"messages of type '" + name + "' wait: their destination cannot be used",
               "messages of type '" + name + "' are accepted again"};
     case Alarm::destination_down:
       return {"destination '" + name + "' is down; its messages wait",

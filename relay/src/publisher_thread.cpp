@@ -126,7 +126,7 @@ bool PublisherThread::open() {
   if (!opened) {
     const bool passing = opened.error().remedy != Remedy::fix_call;
     refuse_pending(passing ? PublishResult::unreachable : PublishResult::destination_down,
-                   "cannot open a publisher: " + opened.error().to_string());
+                   opened.error().to_string());
     return false;
   }
   const std::lock_guard lock(mutex_);
