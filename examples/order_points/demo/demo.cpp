@@ -166,7 +166,7 @@ void replay(Stage& stage) {
     stage.tick();
     messages = stage.messages();
   }
-  std::printf("relays took over from each other %lld times\n",
+  std::printf("a relay took over from another: %lld times\n",
               static_cast<long long>(messages.takeovers));
   std::printf(
       "%lld messages are DEAD: their accounts were frozen; thawed, and replayed by an operator\n"
@@ -211,7 +211,8 @@ int run(const DemoOptions& options) {
   }
   std::printf("\n%u orders at both shops, while services are killed with -9\n", options.orders);
   std::printf(
-      "lost on purpose: %s of the broker's answers, %s of the publishes, %s of the confirmations\n",
+      "lost on purpose, as a fraction: %s of the broker's answers, %s of the publishes, "
+      "%s of the confirmations\n",
       kLoseAck, kLosePublish, kLoseConfirmation);
   Stage stage(setting, stage_options);
   stage.open();
