@@ -574,7 +574,7 @@ TEST_P(StoreConformance, C8_ids_are_compared_as_bytes) {
   EXPECT_EQ(confirm("Order-1", "points", Verdict::done), ConfirmResult::not_found);
 }
 
-TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed_and_confirmed) {
+void StoreConformance::use_eight_column_table() {
   relay_.reset();
   endpoint_.reset();
   console_.reset();
@@ -584,6 +584,10 @@ TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed
   relay_ = must(store_->open_relay());
   endpoint_ = must(store_->open_confirm());
   console_ = must(store_->open_console());
+}
+
+TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed_and_confirmed) {
+  use_eight_column_table();
   set_route({"points"});
   for (const char* identifier : {"A-1", "A-1 "}) {
     database_->execute(

@@ -10,7 +10,8 @@
 namespace waybill::mariadb {
 namespace {
 
-constexpr std::size_t kContent = 5;  // of the columns of a lane; NULL in a row behind bytes_max
+// Columns of a lane: the content, NULL in a row behind bytes_max; whether the row has none anyway.
+constexpr std::size_t kContent = 5, kHasNone = 15;
 
 std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
@@ -168,7 +169,8 @@ class MariadbRelaySession final : public RelaySession {
                                                                     : sql::kReadDue,
                                        parameters);
     page.rows.reserve(rows.size());
-    for (std::size_t at = 0; at < rows.size() && !rows.is_null(at, kContent); ++at) {
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+      if (rows.is_null(at, kContent) && rows.number(at, kHasNone) == 0) break;
       page.rows.push_back(store::read_row(rows, at));
     }
     page.exhausted = rows.size() < spec.rows_max && page.rows.size() == rows.size();

@@ -3,7 +3,8 @@
 -- Index: {table}_due (partial) by row comparison (not as upper bound, see read_overdue), then the message row by its primary key.
 -- Concurrency: as read_fresh; next_attempt_at is NULL in every other state.
 SELECT * FROM (
-  SELECT r.*, SUM(octet_length(r.content)) OVER (ORDER BY r.next_attempt_at, r.id) - octet_length(r.content) AS bytes_before
+  SELECT r.*, COALESCE(SUM(octet_length(r.content)) OVER (ORDER BY r.next_attempt_at, r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+              AS bytes_before
   FROM (
     SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, m.content, {headers}, m.gmt_create, m.gmt_modified,
            d.next_attempt_at, d.first_accepted_at, d.sends, d.refusals, d.epoch, d.reason

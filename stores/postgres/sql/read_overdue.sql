@@ -3,7 +3,8 @@
 -- Index: {table}_overdue (partial) by row comparison; a row comparison as upper bound would not end the scan. A SENT row never has a delivery row: it left INIT by its first ack.
 -- Concurrency: as read_fresh.
 SELECT * FROM (
-  SELECT r.*, SUM(octet_length(r.content)) OVER (ORDER BY r.gmt_modified, r.id) - octet_length(r.content) AS bytes_before FROM (
+  SELECT r.*, COALESCE(SUM(octet_length(r.content)) OVER (ORDER BY r.gmt_modified, r.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+              AS bytes_before FROM (
     SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, m.content, {headers}, m.gmt_create, m.gmt_modified,
            NULL::timestamptz, m.gmt_modified AS first_accepted_at, 1, 0, 0, NULL::text
     FROM {table} AS m

@@ -94,8 +94,8 @@ std::string fill_in(std::string_view sql, std::string_view table, bool has_heade
   return text;
 }
 
-void decode(MessageRow& row, std::string_view headers) {
-  row.defect = try_decode(row, headers);
+void decode(MessageRow& row, std::string_view headers, bool has_null) {
+  row.defect = has_null ? "biz_type, identifier or content is NULL" : try_decode(row, headers);
   if (!row.defect.empty()) row.content.clear();
 }
 

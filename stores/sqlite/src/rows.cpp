@@ -67,7 +67,7 @@ MessageRow read_row(const Query& query) {
   row.refusals = static_cast<std::uint32_t>(query.number(12));
   row.epoch = static_cast<std::uint32_t>(query.number(13));
   row.reason = query.text(14);
-  store::decode(row, query.text(6));
+  store::decode(row, query.text(6), query.is_null(3) || query.is_null(4) || query.is_null(5));
   return row;
 }
 

@@ -51,6 +51,7 @@ class StoreConformance : public ::testing::TestWithParam<StoreUnderTest> {
   [[nodiscard]] std::uint32_t epoch_of(std::int64_t id);
   void set_route(std::vector<std::string> consumers,
                  const std::string& message_type = "order.placed");
+  void use_eight_column_table();
   // Brings a fresh row into `state` by legal arrows.
   std::int64_t row_in(MessageState state);
   [[nodiscard]] Marked change(std::int64_t id, MessageState from, Cause cause,

@@ -28,7 +28,7 @@ template <class Rows>
   row.refusals = static_cast<std::uint32_t>(rows.number(at, 12));
   row.epoch = static_cast<std::uint32_t>(rows.number(at, 13));
   row.reason = rows.text(at, 14);
-  decode(row, rows.view(at, 6));
+  decode(row, rows.view(at, 6), rows.is_null(at, 3) || rows.is_null(at, 4) || rows.is_null(at, 5));
   return row;
 }
 

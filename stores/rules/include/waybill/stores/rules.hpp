@@ -29,8 +29,9 @@ void check_table_name(std::string_view table);
                                   bool has_headers = true);
 
 // Fills key, traceparent and content (decoded as the headers say) of a row as stored, or `defect`
-// when it cannot be published.
-void decode(MessageRow& row, std::string_view headers);
+// when it cannot be published. `has_null`: biz_type, identifier or content are NULL, which a table
+// that somebody else made may allow.
+void decode(MessageRow& row, std::string_view headers, bool has_null);
 // Sets state, or unknown_state.
 void set_state(MessageRow& row, std::string_view stored);
 
