@@ -606,6 +606,41 @@ TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed
   EXPECT_EQ(state_of(page.rows[1].id), "RETRY");
 }
 
+TEST_P(StoreConformance, C2_C6_a_null_is_a_defect_and_keeps_nobody_from_the_others) {
+  use_eight_column_table();
+  const auto add = [&](const std::string& values, const std::string& state) {
+    database_->execute(
+        "INSERT INTO local_message (gmt_create, gmt_modified, message_type, biz_type, identifier, "
+        "content, state) VALUES ('2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', "
+        "'order.placed', " +
+        values + ", '" + state + "')");
+  };
+  const auto add_lane = [&](const std::string& state) {
+    add("'order', '" + state + "-1', NULL", state);
+    add("'order', NULL, '{}'", state);
+    add("NULL, '" + state + "-2', '{}'", state);
+    add("'order', '" + state + "-3', '{}'", state);
+  };
+  add_lane("INIT");
+  add_lane("SENT");
+  for (const Lane lane : {Lane::fresh, Lane::overdue}) {
+    const LanePage page = read(lane);
+    ASSERT_EQ(page.rows.size(), 4U);
+    EXPECT_TRUE(page.exhausted);
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_NE(page.rows[i].defect, "");
+    EXPECT_EQ(page.rows[3].defect, "");
+  }
+  std::vector<Mark> refused;
+  for (const MessageRow& row : read(Lane::fresh).rows) {
+    Mark& mark = refused.emplace_back();
+    mark.id = row.id;
+    mark.cause = Cause::refused;
+  }
+  ASSERT_TRUE(must(relay_->judge(lease_, refused)).has_value());
+  EXPECT_EQ(read(Lane::due).rows.size(), 4U);
+  EXPECT_TRUE(must(console_->show(refused[0].id)).has_value());
+}
+
 TEST_P(StoreConformance, H2_a_repeated_confirmation_gets_the_same_answer_and_changes_nothing) {
   set_route({"points"});
   const std::int64_t done = insert("done");
@@ -982,6 +1017,69 @@ TEST_P(StoreConformance, J2_a_sent_row_shows_its_first_send_before_any_delivery_
   const MessageRow row = must(console_->show(row_in(SENT)))->row;
   EXPECT_EQ(row.sends, 1U);
   EXPECT_EQ(row.first_accepted_at, row.gmt_modified);
+}
+
+TEST_P(StoreConformance, J4_only_final_rows_of_that_age_go_and_their_side_rows_with_them) {
+  std::map<MessageState, std::int64_t> rows;
+  for (const MessageState state : {INIT, SENT, RETRY, PARKED, DEAD, CANCELLED, SUCCESS}) {
+    rows[state] = row_in(state);
+  }
+  const std::int64_t replayed = row_in(DEAD);
+  ASSERT_EQ(change(replayed, DEAD, Cause::replay), Marked::done);
+  set_route({"points", "mails"});
+  const std::int64_t confirmed = insert("confirmed");
+  for (const char* consumer : {"points", "mails"}) {
+    EXPECT_EQ(confirm("confirmed", consumer, Verdict::done), ConfirmResult::done);
+  }
+  const std::int64_t young = row_in(SUCCESS);
+  database_->execute(
+      "UPDATE local_message SET gmt_create = '2020-01-01 00:00:00.000',"
+      " gmt_modified = '2020-01-01 00:00:00.000' WHERE id <> " +
+      std::to_string(young));
+  CleanSpec spec;
+  spec.dry_run = true;
+  EXPECT_EQ(must(console_->clean(spec)).deleted, 3);
+  EXPECT_EQ(state_of(rows[SUCCESS]), "SUCCESS") << "a dry run deletes nothing";
+  spec.dry_run = false;
+  const CleanPage page = must(console_->clean(spec));
+  EXPECT_EQ(page.deleted, 3);
+  EXPECT_EQ(page.looked_at, 10);
+  EXPECT_EQ(page.last_id, young);
+  EXPECT_TRUE(page.exhausted);
+  const std::vector<std::string> left =
+      database_->query("SELECT id FROM local_message ORDER BY id");
+  EXPECT_EQ(left,
+            (std::vector<std::string>{std::to_string(rows[INIT]), std::to_string(rows[SENT]),
+                                      std::to_string(rows[RETRY]), std::to_string(rows[PARKED]),
+                                      std::to_string(rows[DEAD]), std::to_string(replayed),
+                                      std::to_string(young)}));
+  const std::string of_no_message = " WHERE id NOT IN (SELECT id FROM local_message)";
+  EXPECT_TRUE(database_->query("SELECT id FROM local_message_delivery" + of_no_message).empty());
+  EXPECT_TRUE(database_->query("SELECT id FROM local_message_receipt" + of_no_message).empty());
+  EXPECT_FALSE(database_->query("SELECT id FROM local_message_delivery").empty());
+  EXPECT_EQ(must(console_->show(confirmed)), std::nullopt);
+  EXPECT_EQ(must(console_->clean(spec)).deleted, 0);
+}
+
+TEST_P(StoreConformance, J4_a_sweep_goes_page_by_page_and_ends_where_the_rows_are_young) {
+  for (int i = 0; i < 12; ++i) static_cast<void>(row_in(SUCCESS));
+  const auto age = [&](const std::string& column, int rows) {
+    database_->execute("UPDATE local_message SET " + column +
+                       " = '2020-01-01 00:00:00.000' WHERE id <= " + std::to_string(rows));
+  };
+  age("gmt_create", 7);
+  age("gmt_modified", 6);  // the seventh was changed of late
+  CleanSpec spec;
+  spec.rows_max = 3;
+  std::vector<std::int64_t> deleted;
+  for (bool exhausted = false; !exhausted && deleted.size() < 10;) {
+    const CleanPage page = must(console_->clean(spec));
+    exhausted = page.exhausted;
+    spec.after_id = page.last_id;
+    deleted.push_back(page.deleted);
+  }
+  EXPECT_EQ(deleted, (std::vector<std::int64_t>{3, 3, 0, 0})) << "and not to the end";
+  EXPECT_EQ(database_->query("SELECT COUNT(*) FROM local_message")[0], "6");
 }
 
 TEST_P(StoreConformance, J1_status_counts_what_waits_what_is_due_and_what_nobody_cleaned) {

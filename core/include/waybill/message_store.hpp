@@ -262,6 +262,21 @@ struct StoreFinding {
   std::string remedy;   // what to do
 };
 
+// One page of a sweep that deletes final rows: SUCCESS and CANCELLED.
+struct CleanSpec {
+  Millis older_than = std::chrono::days(7);  // since their last change, by the database's clock
+  std::int64_t after_id = 0;                 // the page begins behind this row
+  std::uint32_t rows_max = 500;              // rows looked at, 1…1000
+  bool dry_run = false;
+};
+
+struct CleanPage {
+  std::int64_t looked_at = 0;
+  std::int64_t deleted = 0;  // with dry_run: would be
+  std::int64_t last_id = 0;  // of the page; where the next one begins
+  bool exhausted = false;    // no row behind it was created that long ago
+};
+
 // What operators do. **Errors** and **Thread safety**: as RelaySession.
 class ConsoleSession {
  public:
@@ -287,6 +302,11 @@ class ConsoleSession {
   // waybill_audit for each row that changed, in the same transaction.
   [[nodiscard]] virtual Result<std::vector<Marked>> act(std::span<const Mark> marks,
                                                         std::string_view operator_name) = 0;
+
+  // Deletes those of the next rows in id order that are final and old enough, with their delivery
+  // and receipt rows, in one transaction that waits for no other: a row that somebody has locked
+  // stays. What waybill_audit says of them stays, too.
+  [[nodiscard]] virtual Result<CleanPage> clean(const CleanSpec& spec) = 0;
 };
 
 // One message table in one database.

@@ -139,6 +139,20 @@ void check_routes(std::span<const Route> routes) {
   }
 }
 
+CleanCandidates::CleanCandidates(const CleanSpec& spec)
+    : rows_max(std::clamp(spec.rows_max, 1U, kListRowsMax)) {
+  page.last_id = spec.after_id;
+  page.exhausted = true;  // until a page is full and holds an old row
+}
+
+void CleanCandidates::look_at(std::int64_t id, bool may_go, bool is_young) {
+  ++page.looked_at;
+  page.last_id = id;
+  if (may_go) ids.push_back(id);
+  if (!is_young) all_young = false;
+  page.exhausted = page.looked_at < rows_max || all_young;
+}
+
 void set_oldest_unfinished(StoreStatus& status) {
   std::optional<DatabaseTime> oldest;
   for (const StateCount& count : status.counts) {

@@ -158,7 +158,36 @@ class SqliteConsoleSession final : public ConsoleSession {
     });
   }
 
+  Result<CleanPage> clean(const CleanSpec& spec) override {
+    return guarded([&] {
+      store::CleanCandidates found(spec);
+      const std::string age = modifier(-spec.older_than);
+      {
+        Query rows = connection_.query(sql::kCleanPage);
+        rows.bind(spec.after_id).bind(found.rows_max).bind(age);
+        while (rows.step()) found.look_at(rows.number(0), rows.number(1) != 0, rows.number(2) != 0);
+      }
+      found.page.deleted =
+          spec.dry_run ? static_cast<std::int64_t>(found.ids.size()) : remove(found.ids, age);
+      return found.page;
+    });
+  }
+
  private:
+  std::int64_t remove(std::span<const std::int64_t> ids, const std::string& age) {
+    if (ids.empty()) return 0;
+    return connection_.write([&] {
+      std::int64_t deleted = 0;
+      for (const std::int64_t id : ids) {
+        if (connection_.query(sql::kClean).bind(id).bind(age).run() == 0) continue;
+        connection_.query(sql::kCleanDelivery).bind(id).run();
+        connection_.query(sql::kCleanReceipts).bind(id).run();
+        ++deleted;
+      }
+      return deleted;
+    });
+  }
+
   DatabaseTime read_now() {
     Query query = connection_.query(sql::kNow);
     query.step();

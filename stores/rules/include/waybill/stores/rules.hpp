@@ -46,6 +46,17 @@ void check_routes(std::span<const Route> routes);
 // From the rows that are not final and whose oldest time is known.
 void set_oldest_unfinished(StoreStatus& status);
 
+// What a page of a clean-up shows, row by row in id order.
+struct CleanCandidates {
+  explicit CleanCandidates(const CleanSpec& spec);
+  void look_at(std::int64_t id, bool may_go, bool is_young);
+
+  CleanPage page;
+  std::vector<std::int64_t> ids;  // that may go
+  std::int64_t rows_max;
+  bool all_young = true;
+};
+
 // Throw Failure (fix_call) for a mark of an arrow that does not exist, or that is not the caller's.
 void check_facts(std::span<const Mark> marks);
 void check_arrows(std::span<const Mark> marks);
