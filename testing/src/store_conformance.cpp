@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "waybill/testing/must.hpp"
+
 namespace waybill::testing {
 namespace {
 
@@ -25,12 +27,6 @@ constexpr Cause kCauses[] = {Cause::acked,
 
 bool is_operator(Cause cause) {
   return cause == Cause::cancelled || cause == Cause::resend || cause == Cause::replay;
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
 }
 
 }  // namespace

@@ -2,24 +2,26 @@
 #pragma once
 
 #include <mysql.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "../../rules/tests/server_fixture.hpp"
 #include "waybill/drivers/mariadb.hpp"
 #include "waybill/stores/mariadb.hpp"
-#include "waybill/testing/server.hpp"
-#include "waybill/testing/store_conformance.hpp"
 
 namespace waybill::mariadb {
 
 // A client that knows nothing of waybill, with the server's own session settings.
 class PlainClient {
  public:
+  static constexpr const char* kServer = "mariadb";
+  static constexpr const char* kCreate = "CHARACTER SET utf8mb4";
+  static constexpr const char* kDrop = "";
+
   explicit PlainClient(const std::string& url) : connection_(mysql_init(nullptr), &mysql_close) {
     const auto address = parse_url(url);
     if (!address) throw std::runtime_error(address.error().to_string());
@@ -58,58 +60,13 @@ class PlainClient {
   std::unique_ptr<MYSQL, void (*)(MYSQL*)> connection_;
 };
 
-inline const std::string& server_url() {
-  static const std::string url = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "mariadb").url();
-  return url;
-}
-
-class ScratchDatabase {
- public:
-  explicit ScratchDatabase(const std::string& options = "CHARACTER SET utf8mb4") {
-    static std::atomic<int> next{0};
-    name_ = "waybill_" + std::to_string(::getpid()) + "_" + std::to_string(++next);
-    PlainClient(server_url()).query("CREATE DATABASE " + name_ + " " + options);
-  }
-  ~ScratchDatabase() {
-    try {
-      PlainClient(server_url()).query("DROP DATABASE " + name_);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s\n", error.what());
-    }
-  }
-  ScratchDatabase(const ScratchDatabase&) = delete;
-  ScratchDatabase& operator=(const ScratchDatabase&) = delete;
-
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::string url() const {
-    return server_url().substr(0, server_url().rfind('/') + 1) + name_;
-  }
-
- private:
-  std::string name_;
+struct ScratchDatabase : store::ServerDatabase<PlainClient, Options> {
+  using ServerDatabase::ServerDatabase;
 };
 
-class MariadbFixture final : public waybill::testing::StoreFixture {
+class MariadbFixture final : public store::Fixture<ScratchDatabase> {
  public:
-  MariadbFixture() {
-    for (const SchemaPart part : {SchemaPart::producer, SchemaPart::consumer}) {
-      const auto applied = apply_schema(options(), part);
-      if (!applied) throw std::runtime_error(applied.error().to_string());
-    }
-  }
-
-  [[nodiscard]] Options options() const {
-    Options options;
-    options.url = database_.url();
-    return options;
-  }
-
-  std::unique_ptr<MessageStore> open_store() override {
-    return opened(open_message_store(options()));
-  }
-  std::unique_ptr<InboxStore> open_inbox() override { return opened(open_inbox_store(options())); }
-  void execute(const std::string& sql) override { client().query(sql); }
-  std::vector<std::string> query(const std::string& sql) override { return client().query(sql); }
+  using Fixture::Fixture;
   void make_eight_column_table() override {
     execute(
         "DROP TABLE local_message; CREATE TABLE local_message (id bigint AUTO_INCREMENT PRIMARY "
@@ -118,19 +75,14 @@ class MariadbFixture final : public waybill::testing::StoreFixture {
         " COLLATE utf8mb4_bin");
   }
 
- private:
-  template <class T>
-  static T opened(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    return std::move(*result);
+  // The server brings this table up to date only when nobody has looked for 100 ms.
+  int waiting_statements() {
+    std::this_thread::sleep_for(Millis(120));
+    return std::stoi(
+        query("SELECT COUNT(*) FROM information_schema.INNODB_TRX JOIN"
+              " information_schema.PROCESSLIST ON ID = trx_mysql_thread_id"
+              " WHERE DB = DATABASE() AND trx_state = 'LOCK WAIT'")[0]);
   }
-  PlainClient& client() {
-    if (!client_) client_ = std::make_unique<PlainClient>(database_.url());
-    return *client_;
-  }
-
-  ScratchDatabase database_;
-  std::unique_ptr<PlainClient> client_;
 };
 
 }  // namespace waybill::mariadb

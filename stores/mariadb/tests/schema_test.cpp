@@ -1,7 +1,20 @@
 #include <algorithm>
-#include <thread>
 
+#include "../../rules/tests/schema_suite.hpp"
 #include "mariadb_fixture.hpp"
+
+namespace waybill::mariadb {
+
+// The tables do not take the database's character set.
+struct Latin1Database : ScratchDatabase {
+  Latin1Database() : ScratchDatabase("CHARACTER SET latin1") {}
+};
+
+}  // namespace waybill::mariadb
+
+namespace waybill::store {
+INSTANTIATE_TYPED_TEST_SUITE_P(MariadbSchema, StoreSchema, mariadb::Latin1Database);
+}
 
 namespace waybill::mariadb {
 namespace {
@@ -32,29 +45,6 @@ constexpr const char* kEightColumns =
     "CREATE TABLE local_message (id bigint AUTO_INCREMENT, gmt_create datetime, gmt_modified"
     " datetime, message_type varchar(128), biz_type varchar(64), identifier varchar(128),"
     " content text, state varchar(16), KEY (id, state)) ";
-
-TEST(MariadbSchema, is_applied_once_and_again_without_a_change) {
-  // The tables do not take the database's character set.
-  const ScratchDatabase database("CHARACTER SET latin1");
-  const auto first = apply_schema(at(database.url()), SchemaPart::producer);
-  ASSERT_TRUE(first.ok()) << first.error().to_string();
-  EXPECT_EQ(first->version_after, 1);
-  const auto second = apply_schema(at(database.url()), SchemaPart::producer);
-  ASSERT_TRUE(second.ok());
-  EXPECT_TRUE(second->done.empty());
-  const auto findings = check(database);
-  EXPECT_TRUE(findings.empty()) << findings.front().text;
-}
-
-TEST(MariadbSchema, is_applied_by_four_at_once) {
-  const ScratchDatabase database;
-  std::vector<std::thread> migrators;
-  for (int i = 0; i < 4; ++i) {
-    migrators.emplace_back([&] { apply_producer(database); });
-  }
-  for (auto& migrator : migrators) migrator.join();
-  EXPECT_EQ(refusal(at(database.url())).text, "it opened");
-}
 
 // MariaDB commits each table by itself: a migration that was cut off after any of its statements
 // is finished by the next run.
@@ -156,25 +146,9 @@ TEST(MariadbSchema, C8_columns_that_do_not_compare_as_bytes_or_hold_three_byte_u
   }
 }
 
-TEST(MariadbSchema, a_missing_column_is_named) {
-  const ScratchDatabase database;
-  PlainClient client(database.url());
-  client.query("CREATE TABLE local_message (id bigint PRIMARY KEY, state text)");
-  const auto applied = apply_schema(at(database.url()), SchemaPart::producer);
-  ASSERT_FALSE(applied.ok());
-  EXPECT_NE(applied.error().text.find("no column 'gmt_create'"), std::string::npos);
-  EXPECT_EQ(client.query("SHOW TABLES"), std::vector<std::string>{"local_message"})
-      << "nothing half-written";
-}
-
 TEST(MariadbSchema, bad_addresses_are_refused_with_a_hint) {
   const ScratchDatabase database;
-  const Error unprepared = refusal(at(database.url()));
-  EXPECT_EQ(unprepared.remedy, Remedy::fix_call);
-  EXPECT_NE(unprepared.hint.find("waybill schema apply"), std::string::npos) << unprepared.hint;
-
-  const std::string server = server_url().substr(0, server_url().rfind('/') + 1);
-  const Error missing = refusal(at(server + "no_such_database"));
+  const Error missing = refusal(at(database.url_of("no_such_database")));
   EXPECT_EQ(missing.remedy, Remedy::fix_call) << missing.to_string();
   EXPECT_NE(missing.text.find("no_such_database"), std::string::npos) << missing.text;
   EXPECT_NE(missing.hint.find("create the database"), std::string::npos) << missing.hint;

@@ -58,23 +58,6 @@ class MariadbServer : public ::testing::Test {
   std::int64_t examined_ = 0;
 };
 
-TEST_F(MariadbServer, L1_a_restarted_server_is_found_again) {
-  open();
-  const auto lease = relay->take({}, "relay");
-  ASSERT_TRUE(lease.ok() && lease->has_value());
-  server.kill();
-  const auto lost = relay->renew(**lease);
-  ASSERT_FALSE(lost.ok());
-  EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
-  const auto down = relay->renew(**lease);
-  ASSERT_FALSE(down.ok());
-  EXPECT_EQ(down.error().remedy, Remedy::retry) << down.error().to_string();
-  server.start();
-  const auto renewed = relay->renew(**lease);
-  ASSERT_TRUE(renewed.ok()) << renewed.error().to_string();
-  EXPECT_TRUE(renewed->has_value()) << "the lease is in the database, and nobody took it";
-}
-
 TEST_F(MariadbServer, L1_a_demoted_primary_and_a_full_server_are_transport_failures) {
   options.url = as_relay();
   open();

@@ -2,23 +2,24 @@
 #pragma once
 
 #include <libpq-fe.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "../../rules/tests/server_fixture.hpp"
 #include "waybill/stores/postgres.hpp"
-#include "waybill/testing/server.hpp"
-#include "waybill/testing/store_conformance.hpp"
 
 namespace waybill::postgres {
 
 // A client that knows nothing of waybill.
 class PlainClient {
  public:
+  static constexpr const char* kServer = "postgres";
+  static constexpr const char* kCreate = "";
+  static constexpr const char* kDrop = "WITH (FORCE)";
+
   explicit PlainClient(const std::string& url) : connection_(PQconnectdb(url.c_str()), &PQfinish) {
     if (PQstatus(connection_.get()) != CONNECTION_OK) {
       throw std::runtime_error(PQerrorMessage(connection_.get()));
@@ -47,57 +48,13 @@ class PlainClient {
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_;
 };
 
-inline const std::string& server_url() {
-  static const std::string url = testing::Server::shared(WAYBILL_SERVERS_TOOLS, "postgres").url();
-  return url;
-}
-
-class ScratchDatabase {
- public:
-  ScratchDatabase() {
-    static std::atomic<int> next{0};
-    name_ = "waybill_" + std::to_string(::getpid()) + "_" + std::to_string(++next);
-    PlainClient(server_url()).query("CREATE DATABASE " + name_);
-  }
-  ~ScratchDatabase() {
-    try {
-      PlainClient(server_url()).query("DROP DATABASE " + name_ + " WITH (FORCE)");
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "%s\n", error.what());
-    }
-  }
-  ScratchDatabase(const ScratchDatabase&) = delete;
-  ScratchDatabase& operator=(const ScratchDatabase&) = delete;
-
-  [[nodiscard]] std::string url() const {
-    return server_url().substr(0, server_url().rfind('/') + 1) + name_;
-  }
-
- private:
-  std::string name_;
+struct ScratchDatabase : store::ServerDatabase<PlainClient, Options> {
+  using ServerDatabase::ServerDatabase;
 };
 
-class PostgresFixture final : public waybill::testing::StoreFixture {
+class PostgresFixture final : public store::Fixture<ScratchDatabase> {
  public:
-  PostgresFixture() {
-    for (const SchemaPart part : {SchemaPart::producer, SchemaPart::consumer}) {
-      const auto applied = apply_schema(options(), part);
-      if (!applied) throw std::runtime_error(applied.error().to_string());
-    }
-  }
-
-  [[nodiscard]] Options options() const {
-    Options options;
-    options.url = database_.url();
-    return options;
-  }
-
-  std::unique_ptr<MessageStore> open_store() override {
-    return opened(open_message_store(options()));
-  }
-  std::unique_ptr<InboxStore> open_inbox() override { return opened(open_inbox_store(options())); }
-  void execute(const std::string& sql) override { client().query(sql); }
-  std::vector<std::string> query(const std::string& sql) override { return client().query(sql); }
+  using Fixture::Fixture;
   void make_eight_column_table() override {
     execute(
         "DROP TABLE local_message; CREATE TABLE local_message (id bigserial PRIMARY KEY,"
@@ -106,19 +63,11 @@ class PostgresFixture final : public waybill::testing::StoreFixture {
         " state varchar(16))");
   }
 
- private:
-  template <class T>
-  static T opened(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    return std::move(*result);
+  int waiting_statements() {
+    return std::stoi(
+        query("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
+              " AND wait_event_type = 'Lock'")[0]);
   }
-  PlainClient& client() {
-    if (!client_) client_ = std::make_unique<PlainClient>(database_.url());
-    return *client_;
-  }
-
-  ScratchDatabase database_;
-  std::unique_ptr<PlainClient> client_;
 };
 
 }  // namespace waybill::postgres

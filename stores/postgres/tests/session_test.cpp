@@ -1,10 +1,8 @@
-// What a network database adds: sessions that break, servers that restart, plans that go wrong.
+// What PostgreSQL adds: read-only servers, commits that are refused, its locks, its plans.
 #include <algorithm>
-#include <functional>
 #include <thread>
 
 #include "postgres_fixture.hpp"
-#include "waybill/testing/tcp_gate.hpp"
 
 namespace waybill::postgres {
 namespace {
@@ -54,14 +52,6 @@ class PostgresSession : public ::testing::Test {
     return now - std::exchange(blocks_, now);
   }
 
-  static void wait_until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-      std::this_thread::yield();
-    }
-  }
-
   // On a slow machine, too, longer than the test takes.
   std::unique_ptr<RelaySession> open_patient_relay() {
     Options options = shop.options();
@@ -71,11 +61,7 @@ class PostgresSession : public ::testing::Test {
   }
 
   void wait_for_blocked(int statements) {
-    wait_until([&] {
-      return shop.query(
-                 "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-                 " AND wait_event_type = 'Lock'")[0] == std::to_string(statements);
-    });
+    EXPECT_TRUE(testing::wait_until([&] { return shop.waiting_statements() == statements; }));
   }
 
   PostgresFixture shop;
@@ -87,21 +73,6 @@ class PostgresSession : public ::testing::Test {
   std::int64_t blocks_ = 0;
 };
 
-TEST_F(PostgresSession, a_terminated_session_says_so_once_and_works_again) {
-  insert(1, "INIT");
-  ASSERT_TRUE(relay->lease().ok());
-  shop.execute(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'waybill'"
-      " AND datname = current_database()");
-  const Mark mark = mark_of(1, Cause::acked);
-  const auto lost = relay->mark({&mark, 1});
-  ASSERT_FALSE(lost.ok());
-  EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
-  const auto again = relay->mark({&mark, 1});
-  ASSERT_TRUE(again.ok()) << again.error().to_string();
-  EXPECT_EQ(again->at(0), Marked::done);
-}
-
 TEST_F(PostgresSession, L1_a_read_only_server_is_a_transport_failure) {
   shop.execute(
       "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on',"
@@ -112,20 +83,6 @@ TEST_F(PostgresSession, L1_a_read_only_server_is_a_transport_failure) {
   ASSERT_FALSE(taken.ok());
   EXPECT_EQ(taken.error().remedy, Remedy::retry);
   EXPECT_NE(taken.error().hint.find("primary"), std::string::npos) << taken.error().hint;
-}
-
-TEST_F(PostgresSession, a_locked_row_is_waited_for_and_then_left) {
-  insert(1, "INIT");
-  PlainClient other(shop.options().url);
-  other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
-  const Mark mark = mark_of(1, Cause::acked);
-  const auto blocked = relay->mark({&mark, 1});
-  ASSERT_FALSE(blocked.ok());
-  EXPECT_EQ(blocked.error().remedy, Remedy::retry) << blocked.error().to_string();
-  // By the limit of a lock, which is shorter than that of a statement.
-  EXPECT_NE(blocked.error().text.find("55P03"), std::string::npos) << blocked.error().text;
-  other.query("ROLLBACK");
-  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
 }
 
 // As a deferred constraint does, or a conflict that is seen at the end.
@@ -165,31 +122,6 @@ TEST_F(PostgresSession, F4_two_batches_with_the_same_rows_do_not_lock_each_other
   other.query("ROLLBACK");
   one.join();
   two.join();
-}
-
-// Its lease was still there when it began, and the isolation that the database asks for would show
-// that lease to the end.
-TEST_F(PostgresSession, L2_a_relay_that_is_deposed_while_it_waits_for_a_row_judges_nothing) {
-  insert(1, "INIT");
-  shop.execute(
-      "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L',"
-      " current_database(), 'repeatable read'); END $$");
-  const auto session = open_patient_relay();
-  const auto lease = session->take(*session->lease(), "relay");
-  ASSERT_TRUE(lease.ok() && lease->has_value());
-  PlainClient other(shop.options().url);
-  other.query("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
-  std::thread judging([&] {
-    const Mark mark = mark_of(1, Cause::refused);
-    const auto judged = session->judge(**lease, {&mark, 1});
-    ASSERT_TRUE(judged.ok()) << judged.error().to_string();
-  });
-  wait_for_blocked(1);
-  shop.execute("UPDATE local_message_lease SET fence = fence + 1");
-  other.query("ROLLBACK");
-  judging.join();
-  EXPECT_EQ(shop.query("SELECT state FROM local_message")[0], "INIT");
-  EXPECT_EQ(shop.query("SELECT COUNT(*) FROM local_message_delivery")[0], "0");
 }
 
 // A tenth of the full size; the statistics say that the table is empty.
@@ -317,131 +249,6 @@ TEST_F(PostgresSession, H1_noting_answers_examines_the_batch_whatever_the_statis
   EXPECT_EQ((*session)->pending("points", 0, 1)->front().position, 101);
   session->reset();
   EXPECT_LE(rows_examined("waybill_inbox"), 1000);
-}
-
-TEST_F(PostgresSession, a_page_is_bounded_by_bytes_before_it_leaves_the_server) {
-  shop.execute(
-      "INSERT INTO local_message (message_type, biz_type, identifier, content)"
-      " SELECT 'order.placed', 'order', i::text, repeat('x', 100000)"
-      " FROM generate_series(1, 50) AS i");
-  LaneRead spec;
-  spec.message_type = "order.placed";
-  spec.bytes_max = 250'000;
-  const auto page = relay->read(spec);
-  ASSERT_TRUE(page.ok());
-  EXPECT_EQ(page->rows.size(), 3U);
-  EXPECT_FALSE(page->exhausted);
-  spec.bytes_max = 1;
-  EXPECT_EQ(relay->read(spec)->rows.size(), 1U);
-}
-
-// The relay's connection goes through a gate that breaks at the end of a transaction.
-class PostgresCommit : public PostgresSession {
- protected:
-  PostgresCommit() : gate("127.0.0.1", port_of(shop.options().url)) {}
-
-  static std::uint16_t port_of(const std::string& url) {
-    return static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
-  }
-
-  void SetUp() override {
-    Options options = shop.options();
-    const std::string port = std::to_string(port_of(options.url));
-    options.url.replace(options.url.rfind(port), port.size(), std::to_string(gate.port()));
-    options.answer_timeout = Millis(1000);
-    store = std::move(*open_message_store(options));
-    relay = std::move(*store->open_relay());
-    insert(1, "INIT");
-  }
-
-  // The statement goes with the end of its transaction, in one message.
-  void expect_in_doubt(testing::GateAction action) {
-    gate.arm("UPDATE local_message", action);
-    const auto lost = relay->mark({&mark, 1});
-    ASSERT_FALSE(lost.ok());
-    EXPECT_EQ(lost.error().remedy, Remedy::look) << lost.error().to_string();
-    EXPECT_TRUE(gate.has_acted());
-  }
-
-  testing::TcpGate gate;
-  const Mark mark = mark_of(1, Cause::acked);
-};
-
-TEST_F(PostgresCommit, F2_a_mark_whose_answer_was_lost_is_in_doubt_and_holds_when_done_again) {
-  expect_in_doubt(testing::GateAction::cut_after);
-  wait_until([&] { return shop.query("SELECT state FROM local_message")[0] != "INIT"; });
-  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::already_further);
-}
-
-TEST_F(PostgresCommit, F2_a_mark_that_never_arrived_is_in_doubt_and_is_done_again) {
-  expect_in_doubt(testing::GateAction::cut_before);
-  EXPECT_EQ(relay->mark({&mark, 1})->at(0), Marked::done);
-}
-
-TEST_F(PostgresCommit, L1_a_black_hole_is_given_up_after_the_answer_timeout) {
-  expect_in_doubt(testing::GateAction::hold_after);
-}
-
-// Between two statements of its transaction, with the row locked.
-TEST_F(PostgresCommit, L1_the_server_ends_the_transaction_of_a_black_holed_endpoint) {
-  shop.execute(
-      "INSERT INTO waybill_route (message_type, destination, consumers, version)"
-      " VALUES ('order.placed', 'orders', 'points', 1)");
-  const auto endpoint = std::move(*store->open_confirm());
-  Confirmation item;
-  item.message_id = "order/order.placed/INIT-1";
-  item.consumer = "points";
-  gate.arm("FOR UPDATE OF m", testing::GateAction::hold_after);
-  ASSERT_FALSE(endpoint->confirm({&item, 1}).ok());
-  ASSERT_TRUE(gate.has_acted());
-  const auto direct = shop.open_store();
-  const auto successor = std::move(*direct->open_relay());
-  wait_until([&] { return successor->mark({&mark, 1}).ok(); });
-}
-
-TEST_F(PostgresCommit, L1_the_server_ends_a_statement_that_nobody_waits_for) {
-  shop.execute(
-      "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS"
-      " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;"
-      "CREATE TRIGGER slow BEFORE UPDATE ON local_message FOR EACH ROW EXECUTE FUNCTION sleep()");
-  ASSERT_FALSE(relay->mark({&mark, 1}).ok());
-  wait_until([&] {
-    return shop.query(
-               "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()"
-               " AND application_name = 'waybill' AND state = 'active'")[0] == "0";
-  });
-}
-
-TEST_F(PostgresCommit, L1_a_lost_answer_to_a_lease_taken_is_in_doubt) {
-  gate.arm("relay-of-this-test", testing::GateAction::cut_after);
-  const auto lost = relay->take({}, "relay-of-this-test");
-  ASSERT_FALSE(lost.ok());
-  EXPECT_EQ(lost.error().remedy, Remedy::look) << lost.error().to_string();
-}
-
-TEST(PostgresServer, L1_a_restarted_server_is_found_again) {
-  const auto folder = "/var/tmp/waybill-restart-" + std::to_string(::getpid());
-  const auto server = testing::Server::own(WAYBILL_SERVERS_TOOLS, "postgres", folder);
-  Options options;
-  options.url = server.url();
-  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
-  const auto store = open_message_store(options);
-  ASSERT_TRUE(store.ok()) << store.error().to_string();
-  const auto relay = (*store)->open_relay();
-  ASSERT_TRUE(relay.ok());
-  const auto lease = (*relay)->take({}, "relay");
-  ASSERT_TRUE(lease.ok() && lease->has_value());
-  server.kill();
-  const auto lost = (*relay)->renew(**lease);
-  ASSERT_FALSE(lost.ok());
-  EXPECT_NE(lost.error().remedy, Remedy::fix_call) << lost.error().to_string();
-  const auto down = (*relay)->renew(**lease);
-  ASSERT_FALSE(down.ok());
-  EXPECT_EQ(down.error().remedy, Remedy::retry) << down.error().to_string();
-  server.start();
-  const auto renewed = (*relay)->renew(**lease);
-  ASSERT_TRUE(renewed.ok()) << renewed.error().to_string();
-  EXPECT_TRUE(renewed->has_value()) << "the lease is in the database, and nobody took it";
 }
 
 }  // namespace

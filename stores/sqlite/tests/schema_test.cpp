@@ -5,8 +5,13 @@
 #include <fstream>
 #include <thread>
 
+#include "../../rules/tests/schema_suite.hpp"
 #include "sqlite_fixture.hpp"
 #include "waybill/drivers/sqlite.hpp"
+
+namespace waybill::store {
+INSTANTIATE_TYPED_TEST_SUITE_P(SqliteSchema, StoreSchema, sqlite::ScratchDatabase);
+}
 
 namespace waybill::sqlite {
 namespace {
@@ -21,60 +26,6 @@ Options at(const std::string& path) {
 std::string refusal(const Options& options) {
   const auto store = open_message_store(options);
   return store ? "" : store.error().to_string();
-}
-
-TEST(SqliteSchema, is_applied_once_and_again_without_a_change) {
-  const ScratchFolder folder;
-  const Options options = at(folder.file("a.db"));
-  const auto first = apply_schema(options, SchemaPart::producer);
-  ASSERT_TRUE(first.ok()) << first.error().to_string();
-  EXPECT_EQ(first->version_before, 0);
-  EXPECT_EQ(first->version_after, 1);
-  const auto second = apply_schema(options, SchemaPart::producer);
-  ASSERT_TRUE(second.ok());
-  EXPECT_TRUE(second->done.empty());
-  const auto findings = check_schema(options, SchemaPart::producer);
-  ASSERT_TRUE(findings.ok());
-  EXPECT_TRUE(findings->empty()) << findings->front().text;
-}
-
-TEST(SqliteSchema, of_an_older_version_asks_for_its_migration_and_keeps_its_rows) {
-  const ScratchFolder folder;
-  const Options options = at(folder.file("a.db"));
-  ASSERT_TRUE(apply_schema(options, SchemaPart::consumer).ok());
-  PlainClient client(options.path);
-  client.query("ALTER TABLE waybill_parked DROP COLUMN partition_key");
-  client.query("ALTER TABLE waybill_parked DROP COLUMN traceparent");
-  client.query("UPDATE waybill_schema SET version = 1");
-  client.query(
-      "INSERT INTO waybill_parked (consumer, message_id, message_type, body, reason, epoch,"
-      " attempts) VALUES ('points', 'a/t/1', 't', x'00', 'no such user', 0, 1)");
-  const auto refused = open_inbox_store(options);
-  ASSERT_FALSE(refused.ok());
-  EXPECT_NE(refused.error().to_string().find("schema apply"), std::string::npos)
-      << refused.error().to_string();
-  const auto applied = apply_schema(options, SchemaPart::consumer);
-  ASSERT_TRUE(applied.ok()) << applied.error().to_string();
-  EXPECT_EQ(applied->version_before, 1);
-  EXPECT_EQ(applied->version_after, 2);
-  EXPECT_EQ(client.query("SELECT reason FROM waybill_parked WHERE partition_key = ''"),
-            std::vector<std::string>{"no such user"});
-  EXPECT_TRUE(open_inbox_store(options).ok());
-}
-
-TEST(SqliteSchema, is_applied_by_two_at_once) {
-  const ScratchFolder folder;
-  Options options = at(folder.file("a.db"));
-  options.busy_timeout = Millis(10000);
-  std::vector<std::thread> migrators;
-  for (int i = 0; i < 4; ++i) {
-    migrators.emplace_back([&] {
-      const auto applied = apply_schema(options, SchemaPart::producer);
-      EXPECT_TRUE(applied.ok()) << applied.error().to_string();
-    });
-  }
-  for (auto& migrator : migrators) migrator.join();
-  EXPECT_EQ(refusal(options), "");
 }
 
 TEST(SqliteSchema, prints_statements_that_make_the_same_tables) {
@@ -115,27 +66,6 @@ TEST(SqliteSchema, C2_leaves_a_table_with_exactly_eight_columns_unchanged_and_sa
     client.query(finding.statement);
   }
   EXPECT_TRUE(check_schema(options, SchemaPart::producer)->empty());
-}
-
-TEST(SqliteSchema, names_the_column_that_a_foreign_table_has_not) {
-  const ScratchFolder folder;
-  const Options options = at(folder.file("a.db"));
-  PlainClient(options.path)
-      .query("CREATE TABLE local_message (id INTEGER PRIMARY KEY, content TEXT)");
-  const auto applied = apply_schema(options, SchemaPart::producer);
-  ASSERT_FALSE(applied.ok());
-  EXPECT_NE(applied.error().text.find("gmt_create"), std::string::npos);
-}
-
-TEST(SqliteSchema, refuses_a_newer_version_and_asks_for_an_older_one_to_be_migrated) {
-  const ScratchFolder folder;
-  const Options options = at(folder.file("a.db"));
-  ASSERT_TRUE(apply_schema(options, SchemaPart::producer).ok());
-  PlainClient(options.path).query("UPDATE waybill_schema SET version = 99");
-  EXPECT_NE(refusal(options).find("schema version 99"), std::string::npos);
-  EXPECT_FALSE(apply_schema(options, SchemaPart::producer).ok());
-  PlainClient(options.path).query("UPDATE waybill_schema SET version = 0");
-  EXPECT_NE(refusal(options).find("waybill schema apply"), std::string::npos);
 }
 
 TEST(SqliteStore, says_what_is_wrong_with_the_file_and_what_to_do) {

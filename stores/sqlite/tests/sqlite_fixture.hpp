@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "../../rules/tests/store_fixture.hpp"
 #include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/stores/sqlite.hpp"
-#include "waybill/testing/store_conformance.hpp"
 
 namespace waybill::sqlite {
 
@@ -68,45 +68,31 @@ class PlainClient {
   std::unique_ptr<sqlite3, decltype(&sqlite3_close)> db_;
 };
 
-class SqliteFixture final : public waybill::testing::StoreFixture {
+// A file of its own.
+class ScratchDatabase {
  public:
-  SqliteFixture() {
-    for (const SchemaPart part : {SchemaPart::producer, SchemaPart::consumer}) {
-      const auto applied = apply_schema(options(), part);
-      if (!applied) throw std::runtime_error(applied.error().to_string());
-    }
-  }
-
   [[nodiscard]] Options options() const {
     Options options;
     options.path = folder_.file("shop.db");
     options.write_gap = Millis(0);
     return options;
   }
-
-  std::unique_ptr<MessageStore> open_store() override {
-    return opened(open_message_store(options()));
-  }
-  std::unique_ptr<InboxStore> open_inbox() override { return opened(open_inbox_store(options())); }
-  void execute(const std::string& sql) override { PlainClient(options().path).query(sql); }
-  std::vector<std::string> query(const std::string& sql) override {
+  std::vector<std::string> query(const std::string& sql) const {
     return PlainClient(options().path).query(sql);
   }
+
+ private:
+  ScratchFolder folder_;
+};
+
+class SqliteFixture final : public store::Fixture<ScratchDatabase> {
+ public:
   void make_eight_column_table() override {
     execute(
         "DROP TABLE local_message; CREATE TABLE local_message (id INTEGER PRIMARY KEY, gmt_create "
         "TEXT, gmt_modified"
         " TEXT, message_type TEXT, biz_type TEXT, identifier TEXT, content TEXT, state TEXT)");
   }
-
- private:
-  template <class T>
-  static T opened(Result<T> result) {
-    if (!result) throw std::runtime_error(result.error().to_string());
-    return std::move(*result);
-  }
-
-  ScratchFolder folder_;
 };
 
 }  // namespace waybill::sqlite
