@@ -65,6 +65,27 @@ std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
+// libpq gives no SQLSTATE here; what the server said about user and database does not pass.
+Error cannot_connect(std::string_view message) {
+  const auto says = [&](std::string_view words) { return message.find(words) != message.npos; };
+  const std::string text = "cannot connect to PostgreSQL: ";
+  // What libpq quotes may be a piece of the password.
+  if (message.starts_with("invalid ") || says(" URI") ||
+      (message.starts_with("could not translate host name") && says("@"))) {
+    const std::string_view unquoted = message.substr(0, message.find('"'));
+    return {Remedy::fix_call,
+            text + std::string(unquoted.substr(0, unquoted.find_last_not_of(": ") + 1)),
+            "write postgresql://user@host:port/database, and in its parts % as %25, @ as %40, "
+            "/ as %2F, : as %3A"};
+  }
+  if (says("FATAL:") && (says("password") || says("does not exist") || says("pg_hba"))) {
+    return {Remedy::fix_call, text + first_line(message),
+            "check user, password and database in the URL"};
+  }
+  return {Remedy::retry, text + first_line(message),
+          "check that the server runs and accepts connections there"};
+}
+
 std::string_view state_of(const PGresult* result) {
   const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   return state == nullptr ? std::string_view() : state;
@@ -235,16 +256,7 @@ void Database::connect() {
   PQsetNoticeProcessor(
       connection, [](void*, const char*) {}, nullptr);
   if (!is_connected()) {
-    const std::string_view message = connection == nullptr ? "" : PQerrorMessage(connection);
-    // libpq gives no SQLSTATE here; what the server said about user and database does not pass.
-    const bool refused =
-        message.find("FATAL:") != message.npos &&
-        (message.find("password") != message.npos ||
-         message.find("does not exist") != message.npos || message.find("pg_hba") != message.npos);
-    throw Failure{{refused ? Remedy::fix_call : Remedy::retry,
-                   "cannot connect to PostgreSQL: " + first_line(message),
-                   refused ? "check user, password and database in the URL"
-                           : "check that the server runs and accepts connections there"}};
+    throw Failure{cannot_connect(connection == nullptr ? "" : PQerrorMessage(connection))};
   }
   if (PQserverVersion(connection) < kOldestServer) {
     throw Failure{

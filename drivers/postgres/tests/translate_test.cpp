@@ -50,5 +50,25 @@ TEST(PostgresErrors, without_a_state_are_those_of_a_broken_connection) {
   EXPECT_EQ(error.text, "PostgreSQL: server closed the connection unexpectedly");
 }
 
+TEST(PostgresErrors, about_a_url_that_cannot_be_read_quote_nothing_of_it) {
+  for (const char* url : {"postgresql://shop:sec/ret@localhost/orders",    // port "sec"
+                          "postgresql://shop:sec@ret@localhost/orders",    // host "ret@localhost"
+                          "postgresql://shop:sec%zzret@localhost/orders",  // no hexadecimal digits
+                          "postgresql://shop:sec:ret@[::1/orders", "postgresql://sec:ret/orders",
+                          "postgresql://localhost/orders?secret=ret"}) {
+    Settings settings;
+    settings.url = url;
+    try {
+      const Database database(settings);
+      FAIL() << url;
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.error.remedy, Remedy::fix_call) << url << ' ' << failure.error.text;
+      EXPECT_EQ(failure.error.text.find("sec"), std::string::npos) << failure.error.text;
+      EXPECT_EQ(failure.error.text.find("ret"), std::string::npos) << failure.error.text;
+      EXPECT_NE(failure.error.hint.find("%40"), std::string::npos) << failure.error.hint;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace waybill::postgres
