@@ -19,24 +19,24 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::size_t kTextBytesMax = 4096;
+constexpr std::size_t kHolderBytesMax = 255;  // as the lease table has room for
 
 Error bad_value(std::string text, std::string hint) {
   return {Remedy::fix_call, std::move(text), std::move(hint)};
 }
 
-Status check_length(std::string_view value) {
+Status check_length(std::string_view value, std::size_t most) {
   if (value.empty()) return bad_value("is empty", "leave the key out to get the default");
-  if (value.size() > kTextBytesMax) {
-    return bad_value(fmt::format("has {} bytes", value.size()),
-                     fmt::format("at most {}", kTextBytesMax));
+  if (value.size() > most) {
+    return bad_value(fmt::format("has {} bytes", value.size()), fmt::format("at most {}", most));
   }
   return {};
 }
 
 template <class Member>
-Setter text(Member member) {
-  return [member](Config& config, std::string_view value) -> Status {
-    if (const Status status = check_length(value); !status) return status.error();
+Setter text(Member member, std::size_t most = kTextBytesMax) {
+  return [member, most](Config& config, std::string_view value) -> Status {
+    if (const Status status = check_length(value, most); !status) return status.error();
     *member(config) = value;
     return {};
   };
@@ -143,7 +143,7 @@ std::vector<Setting> make_settings() {
        duration(Millis(1), minutes(5), [](Config& c) { return &c.store.busy_timeout; })},
       {"destinations", "default", "WAYBILL_QUEUE", SettingKind::text, set_default_queue},
       {"relay", "holder", "WAYBILL_RELAY_HOLDER", SettingKind::text,
-       cli::text([](Config& c) { return &c.relay.holder; })},
+       cli::text([](Config& c) { return &c.relay.holder; }, kHolderBytesMax)},
       {"relay", "ttl", "WAYBILL_RELAY_TTL", SettingKind::duration,
        duration(Millis(200), minutes(5), [](Config& c) { return &c.relay.ttl; })},
       {"relay", "grace", "WAYBILL_RELAY_GRACE", SettingKind::duration,
