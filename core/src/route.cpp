@@ -73,7 +73,7 @@ Status validate(const Route& route) {
   if (route.destination.empty() || !is_storable_text(route.destination) ||
       route.destination.size() > kDestinationBytesMax) {
     return refuse("route of '" + route.message_type + "' has no usable destination",
-                  "name a topic, exchange or URL of 1 to 255 bytes");
+                  "name a topic or exchange by 1 to 255 bytes");
   }
   if (Status checked = check_consumers(route.consumers); !checked) return checked;
   if (route.confirm_deadline < kConfirmDeadlineMin ||
