@@ -153,8 +153,8 @@ bool KafkaPublisher::hand_over(Index index, Headers headers) {
     return true;
   }
   if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL || error == RD_KAFKA_RESP_ERR__FATAL) return false;
-  return refused(classify(error, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, trouble_.error),
-                 reason_of(error));
+  const PublishResult result = classify(error, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, trouble_.error);
+  return refused(result, reason_of(error, result, message.destination));
 }
 
 rd_kafka_resp_err_t KafkaPublisher::produce(const Outgoing& message, Index index, Headers headers) {
@@ -287,7 +287,7 @@ void KafkaPublisher::handle_report(const rd_kafka_message_t& report, OutcomeSink
     suspects_.push_back(index);
     return;
   }
-  answer(index, result, reason_of(report.err), sink);
+  answer(index, result, reason_of(report.err, result, rd_kafka_topic_name(report.rkt)), sink);
 }
 
 void KafkaPublisher::handle_error(rd_kafka_event_t* event) {
@@ -304,8 +304,11 @@ void KafkaPublisher::handle_error(rd_kafka_event_t* event) {
   trouble_ = {error, rd_kafka_event_error_string(event)};
 }
 
-std::string KafkaPublisher::reason_of(rd_kafka_resp_err_t error) const {
-  std::string reason = rd_kafka_err2str(error);
+std::string KafkaPublisher::reason_of(rd_kafka_resp_err_t error, PublishResult result,
+                                      std::string_view topic) const {
+  std::string reason;
+  if (result == PublishResult::destination_down) reason = "topic '" + std::string(topic) + "': ";
+  reason += rd_kafka_err2str(error);
   if (!trouble_.text.empty()) reason += "; last trouble: " + trouble_.text;
   reason.resize(std::min(reason.size(), kReasonBytesMax));
   return reason;

@@ -60,7 +60,8 @@ class KafkaPublisher final : public Publisher {
   void handle_report(const rd_kafka_message_t& report, OutcomeSink& sink);
   void handle_error(rd_kafka_event_t* event);
   void go_on();
-  [[nodiscard]] std::string reason_of(rd_kafka_resp_err_t error) const;
+  [[nodiscard]] std::string reason_of(rd_kafka_resp_err_t error, PublishResult result,
+                                      std::string_view topic) const;
 
   const Options options_;
   std::mutex queue_mutex_;  // guards queue_ against wake()

@@ -22,6 +22,7 @@ TEST(KafkaPublisher, C4_a_name_that_no_topic_can_have_is_destination_down) {
   for (const std::string& name : {std::string(), std::string("a b"), std::string(250, 'x')}) {
     const Answer answer = publish_one(*publisher, message(1, name, "a/t/1"));
     EXPECT_EQ(answer.result, PublishResult::destination_down) << name << answer.reason;
+    EXPECT_TRUE(answer.reason.starts_with("topic '" + name + "': ")) << answer.reason;
   }
 }
 

@@ -305,7 +305,11 @@ void RabbitmqPublisher::settle(std::uint64_t tag, bool multiple, PublishResult r
     }
     if (entry.is_answered) continue;
     if (entry.is_returned) {
-      answer(entry, PublishResult::destination_down, "no queue takes it: " + entry.returned);
+      const Target target = target_of(entry.message);
+      answer(entry, PublishResult::destination_down,
+             "no queue takes it from exchange '" + std::string(target.exchange) +
+                 "' by the routing key '" + std::string(target.routing_key) +
+                 "': " + entry.returned);
     } else {
       answer(entry, result, result == PublishResult::acked ? "" : "a queue refuses it, or is full");
     }

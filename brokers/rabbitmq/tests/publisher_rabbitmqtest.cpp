@@ -53,6 +53,10 @@ TEST(RabbitmqPublisher, C4_names_that_cannot_be_are_destination_down) {
     const Answer answer = publish_one(*publisher, message(1, name, "a/t/1"));
     EXPECT_EQ(answer.result, PublishResult::destination_down) << name << answer.reason;
   }
+  const Answer nobody = publish_one(*publisher, message(2, "amq.topic/nobody", "a/t/2"));
+  EXPECT_EQ(nobody.result, PublishResult::destination_down);
+  EXPECT_EQ(nobody.reason,
+            "no queue takes it from exchange 'amq.topic' by the routing key 'nobody': NO_ROUTE");
 }
 
 TEST(RabbitmqPublisher, C4_an_exchange_that_goes_stops_its_own_messages_and_comes_back) {
