@@ -204,14 +204,15 @@ Result<std::vector<std::string>> needed_destinations(const Config& config,
   return names;
 }
 
-Result<embedded::Options> existing_queue(const Config& config, std::string_view destination) {
+Result<embedded::Options> existing_queue(const Config& config, std::string_view destination,
+                                         std::string_view hint) {
   const Result<Broker> broker = broker_of(config, destination);
   if (!broker) return broker.error();
   const auto* queue = std::get_if<embedded::Options>(&broker->options);
   if (queue == nullptr) {
     return Error{Remedy::fix_call,
-                 fmt::format("destination '{}' is no embedded queue", destination),
-                 "look at it with its broker's own tools, as kcat or rabbitmqctl"};
+                 fmt::format("{} is no embedded queue", configured(config, destination)->url),
+                 std::string(hint)};
   }
   if (!is_missing(queue->path)) return *queue;
   return Error{Remedy::fix_call, fmt::format("no such file: {}", queue->path),

@@ -39,9 +39,11 @@ struct Broker {
                                                                    ConsoleSession& session);
 
 // The embedded queue behind a destination, whose file must be there since looking creates nothing.
-// **Errors**: as broker_of; fix_call for another kind of broker, or without the file.
+// **Errors**: as broker_of; fix_call for another kind of broker, with that hint, or without the
+// file.
 [[nodiscard]] Result<embedded::Options> existing_queue(const Config& config,
-                                                       std::string_view destination);
+                                                       std::string_view destination,
+                                                       std::string_view hint);
 
 // Opens publishers as the configuration maps destinations to brokers. Copies what it needs.
 [[nodiscard]] OpenPublisher publishers_of(const Config& config);

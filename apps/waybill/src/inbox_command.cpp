@@ -144,7 +144,8 @@ Result<int> replay(const ReplayFlags& flags, const Config& config, Output& outpu
   if (const Status status = check(flags.who); !status) return status.error();
   Result<InboxConsole> inbox = open_inbox_console(config);
   if (!inbox) return inbox.error();
-  Result<embedded::Options> queue = existing_queue(config, flags.topic);
+  Result<embedded::Options> queue = existing_queue(
+      config, flags.topic, "with another broker replay at the producer: waybill messages replay");
   if (!queue) return queue.error();
   queue->create_topics = false;
   const Result<std::unique_ptr<Publisher>> publisher = embedded::open_publisher(*queue);
@@ -192,7 +193,7 @@ void add_inbox_commands(CLI::App& app, Invocation& invocation) {
              Presence::required);
   add_operator_flags(command, flags->who);
   add_store_flags(command, invocation);
-  add_queue_flag(command, invocation);
+  add_embedded_queue_flag(command, invocation);
   set_run(command, invocation,
           [flags](const Config& config, Output& output) { return replay(*flags, config, output); });
 }

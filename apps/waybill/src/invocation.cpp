@@ -51,6 +51,11 @@ void add_queue_flag(CLI::App& command, Invocation& invocation) {
       "The broker: queue:///absolute/path, kafka://host:port or amqp://host:port/vhost");
 }
 
+void add_embedded_queue_flag(CLI::App& command, Invocation& invocation) {
+  add_setting_flag(command, invocation, "--queue", "destinations.default", "URL",
+                   "An embedded queue: queue:///absolute/path");
+}
+
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description) {
   CLI::App& group = *app.add_subcommand(name, description);
   group.require_subcommand(1);

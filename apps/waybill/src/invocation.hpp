@@ -48,6 +48,8 @@ void add_store_flags(CLI::App& command, Invocation& invocation);
 
 // --queue: the queue of every destination without an address of its own.
 void add_queue_flag(CLI::App& command, Invocation& invocation);
+// The same for commands that know the embedded queue only.
+void add_embedded_queue_flag(CLI::App& command, Invocation& invocation);
 
 // A group of commands, of which one must be named.
 CLI::App& add_group(CLI::App& app, const std::string& name, const std::string& description);

@@ -21,7 +21,8 @@ Result<embedded::Options> named_queue(const Config& config) {
                  "give --queue queue:///absolute/path, set WAYBILL_QUEUE, or write default in "
                  "[destinations]"};
   }
-  return existing_queue(config, "default");
+  return existing_queue(config, "default",
+                        "look at it with its broker's own tools, as kcat or rabbitmqctl");
 }
 
 struct PeekFlags {
@@ -121,13 +122,13 @@ void add_queue_commands(CLI::App& app, Invocation& invocation) {
   add_number(command, "--after", flags->after, "POSITION",
              "Only messages behind this position (paging)", Presence::defaulted);
   add_limit(command, flags->limit, "messages");
-  add_queue_flag(command, invocation);
+  add_embedded_queue_flag(command, invocation);
   set_run(command, invocation,
           [flags](const Config& config, Output& output) { return peek(*flags, config, output); });
   CLI::App& list = add_command(
       group, invocation, "topics", "List the topics with the lag of their consumer groups",
       {"waybill queue topics --queue queue:///var/lib/shop/queue.db", "0 shown; 1 nothing there"});
-  add_queue_flag(list, invocation);
+  add_embedded_queue_flag(list, invocation);
   set_run(list, invocation, topics);
 }
 

@@ -60,6 +60,8 @@ TEST_F(BadInput, names_the_wrong_address) {
   expect_error(waybill({"queue", "topics"}), 2, "no queue is named");
   expect_error(waybill({"queue", "topics", "--queue", queue_url()}), 2,
                "no such file: " + path("queue.db"));
+  expect_error(waybill({"queue", "topics", "--queue", "kafka://h:1"}), 2,
+               "kafka://h:1 is no embedded queue");
   EXPECT_FALSE(std::filesystem::exists(path("orders.db")));
   EXPECT_FALSE(std::filesystem::exists(path("queue.db")));
 }
