@@ -63,12 +63,11 @@ void PublisherThread::work() {
     if (!in_flight_.empty() || !pending_.empty()) {
       if (publisher_) publisher_->poll(clock_.now() + kPollSlice, *this);
     }
+    if (!answers_.empty()) inbox_.put(answers_);
     if (unreachable_ >= kReopenAfter && in_flight_.empty()) {
-      const std::lock_guard lock(mutex_);
-      publisher_.reset();
+      drop_publisher();
       unreachable_ = 0;
     }
-    if (!answers_.empty()) inbox_.put(answers_);
   }
   finish();
 }
@@ -167,13 +166,20 @@ void PublisherThread::finish() {
   }
   in_flight_.clear();
   inbox_.put(answers_);
+  drop_publisher();
   const std::lock_guard lock(mutex_);
   for (const Payload* payload : incoming_) {
     answers_.push_back({payload->row.id, std::nullopt, Millis(0), {}});
   }
   incoming_.clear();
   inbox_.put(answers_);
-  publisher_.reset();
+}
+
+// Destroyed after the lock, because the engine thread needs it and a client may take its time.
+void PublisherThread::drop_publisher() {
+  std::unique_ptr<Publisher> dropped;
+  const std::lock_guard lock(mutex_);
+  dropped.swap(publisher_);
 }
 
 }  // namespace waybill::relay

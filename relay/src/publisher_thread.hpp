@@ -55,6 +55,7 @@ class PublisherThread final : private OutcomeSink {
   [[nodiscard]] bool wait_for_work();
   void submit();
   [[nodiscard]] bool open();
+  void drop_publisher();
   void refuse_pending(std::optional<PublishResult> result, const std::string& reason);
   void on_outcome(const PublishOutcome& outcome) override;
   void finish();

@@ -6,6 +6,7 @@ class FakePublisher final : public Publisher {
  public:
   FakePublisher(FakeBroker& broker, std::string destination)
       : broker_(broker), destination_(std::move(destination)) {}
+  ~FakePublisher() override { broker_.end(destination_); }
 
   [[nodiscard]] PublisherTraits traits() const override { return {}; }
 
@@ -77,6 +78,18 @@ OpenPublisher FakeBroker::opener() {
 void FakeBroker::answer_with(std::function<Answer(const Sent&)> answer) {
   const std::lock_guard lock(mutex_);
   answer_ = std::move(answer);
+}
+
+void FakeBroker::end_with(std::function<void(const std::string&)> end) {
+  const std::lock_guard lock(mutex_);
+  end_ = std::move(end);
+}
+
+void FakeBroker::end(const std::string& destination) {
+  std::unique_lock lock(mutex_);
+  const auto end = end_;
+  lock.unlock();
+  if (end) end(destination);
 }
 
 std::vector<Sent> FakeBroker::sent() const {

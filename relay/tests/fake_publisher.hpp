@@ -33,15 +33,19 @@ class FakeBroker {
   [[nodiscard]] OpenPublisher opener();
 
   void answer_with(std::function<Answer(const Sent&)> answer);
+  // Called with the destination of each publisher that ends.
+  void end_with(std::function<void(const std::string&)> end);
   [[nodiscard]] std::vector<Sent> sent() const;
   [[nodiscard]] std::map<std::string, int> copies() const;  // by message id
 
  private:
   friend class FakePublisher;
   Answer take(const Sent& sent);
+  void end(const std::string& destination);
 
   mutable std::mutex mutex_;
   std::function<Answer(const Sent&)> answer_;
+  std::function<void(const std::string&)> end_;
   std::vector<Sent> sent_;
 };
 

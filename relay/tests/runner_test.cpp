@@ -142,6 +142,30 @@ TEST_F(RunnerTest, A3_down_destination_counts_nothing_and_heals) {
   EXPECT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == 100; }));
 }
 
+TEST_F(RunnerTest, L3_publisher_that_takes_long_to_end_holds_no_other_destination_up) {
+  std::atomic<bool> ends = false;
+  std::atomic<bool> may_end = false;
+  broker_.end_with([&](const std::string& destination) {
+    if (destination != "topic") return;
+    ends = true;
+    EXPECT_TRUE(eventually([&] { return may_end.load(); }));
+  });
+  broker_.answer_with([](const Sent& sent) {
+    return sent.destination == "topic" ? Answer{PublishResult::unreachable, "down"} : Answer{};
+  });
+  store_.set_route({.message_type = "b", .destination = "other", .consumers = {}});
+  Runner runner(store_, broker_.opener(), clock_, options());
+  for (int i = 0; i < 10; ++i) store_.insert("a");
+  ASSERT_TRUE(runner.start().ok());
+  ASSERT_TRUE(eventually([&] { return ends.load(); }));
+  const auto counter = store_.lease_view().counter;
+  EXPECT_TRUE(eventually([&] { return store_.lease_view().counter >= counter + 3; }))
+      << "meanwhile probes come due, and the lease is kept";
+  const std::int64_t id = store_.insert("b");
+  EXPECT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  may_end = true;
+}
+
 TEST_F(RunnerTest, L4_refused_for_good_is_DEAD_with_the_reason_and_an_alarm) {
   broker_.answer_with([&](const Sent&) { return Answer{PublishResult::rejected, "too large"}; });
   RunnerOptions quick = options();
