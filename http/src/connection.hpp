@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -204,12 +203,13 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   void linger() {
     Code ignored;
     lowest().socket().shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+    buffer_.clear();
     discard();
   }
 
   // Until the client closes or the time is over.
   void discard() {
-    lowest().async_read_some(boost::asio::buffer(discarded_),
+    lowest().async_read_some(buffer_.prepare(kReadBytesMax),
                              [self = this->shared_from_this()](const Code& failed, std::size_t) {
                                if (!failed) self->discard();
                              });
@@ -222,7 +222,6 @@ class Connection final : public Peer, public std::enable_shared_from_this<Connec
   std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>>
       serializer_;
   bool is_answering_ = false;
-  std::array<char, 4096> discarded_;
   Stream stream_;
 };
 

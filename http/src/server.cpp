@@ -122,8 +122,8 @@ class Server::Implementation {
     if (!acceptor_.is_open()) return;
     if (!failed) {
       cannot_accept_ = false;
-      welcome(std::move(socket));
-      return accept();
+      accept();  // first: an exception in there drops this connection only
+      return welcome(std::move(socket));
     }
     if (!std::exchange(cannot_accept_, true)) {
       log(shared_, LogLevel::warning, "cannot accept connections: " + failed.message());
