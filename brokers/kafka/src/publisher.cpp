@@ -97,12 +97,16 @@ void KafkaPublisher::provoke_fatal_error() noexcept {
                             "provoked by a test");
 }
 
+// The old client ends its threads after the lock: whoever calls wake() must not wait for that.
 void KafkaPublisher::adopt(Client client) {
   topics_.clear();
-  const std::lock_guard lock(queue_mutex_);
-  queue_.reset();
+  Queue queue(client ? rd_kafka_queue_get_main(client.get()) : nullptr);
+  {
+    const std::lock_guard lock(queue_mutex_);
+    queue.swap(queue_);
+  }
+  queue.reset();
   client_ = std::move(client);
-  if (client_) queue_.reset(rd_kafka_queue_get_main(client_.get()));
 }
 
 // After a fatal error, when nothing is in flight any more.
