@@ -14,6 +14,13 @@ if(SOCI_INCLUDE AND SOCI_CORE AND SOCI_MYSQL AND SOCI_POSTGRESQL)
   set(SOCI_LIBRARIES ${SOCI_POSTGRESQL} ${SOCI_MYSQL} ${SOCI_CORE})
 endif()
 
+# What computes takes several times as long under the sanitizers: a test has more time, the simulator fewer days.
+set(WAYBILL_TEST_SLOWNESS 1)
+if(WAYBILL_SANITIZE)
+  set(WAYBILL_TEST_SLOWNESS 5)
+endif()
+math(EXPR WAYBILL_TEST_SECONDS_MAX "300 * ${WAYBILL_TEST_SLOWNESS}")
+
 # waybill_test_headers(TARGET): what every test includes is compiled once, by the first, for all. To read it takes a test
 # as long as the rest of it.
 function(waybill_test_headers target)
@@ -42,7 +49,7 @@ function(waybill_test name)
     set(filter TEST_FILTER "${test_FILTER}")
   endif()
   gtest_discover_tests(waybill_${name}_tests TEST_PREFIX "${name}." NO_PRETTY_VALUES ${filter}
-    DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list PROPERTIES TIMEOUT 300)
+    DISCOVERY_TIMEOUT 60 TEST_LIST waybill_${name}_list PROPERTIES TIMEOUT ${WAYBILL_TEST_SECONDS_MAX})
   set(fixtures ${test_SERVERS})
   if(test_SERVERS)
     target_compile_definitions(waybill_${name}_tests PRIVATE WAYBILL_SERVERS_TOOLS="${PROJECT_SOURCE_DIR}/tools/servers")

@@ -10,7 +10,7 @@ namespace {
 // Seeds of the faulty and of the healthy kind; WAYBILL_SIMULATION_SEEDS=n for more.
 std::uint64_t seeds_per_test() {
   const char* wish = std::getenv("WAYBILL_SIMULATION_SEEDS");
-  return wish == nullptr ? 1250 : std::strtoull(wish, nullptr, 10) / 4;
+  return wish == nullptr ? 1250 / WAYBILL_TEST_SLOWNESS : std::strtoull(wish, nullptr, 10) / 4;
 }
 
 // Which day finds a bug changes with every change of the engine's pace; the rarest took 67.
