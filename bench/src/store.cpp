@@ -1,7 +1,9 @@
 #include "store.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include "servers.hpp"
 
@@ -14,6 +16,8 @@ constexpr int kMarkRounds = 9;
 constexpr int kSingles = 200;  // rows that are marked row by row in a round
 constexpr int kScans = 50;
 constexpr int kScanRounds = 15;
+constexpr int kInserts = 1000;  // a round
+constexpr int kCleanRounds = 9;
 
 std::unique_ptr<RelaySession> open_session(StoreBench& bench) {
   auto session = bench.open()->open_relay();
@@ -111,6 +115,78 @@ std::vector<Measurement> growth(const std::string& name, const OpenStoreBench& o
       [&] { return scan(*large); }, [&] { return scan(*small); }, "lower")};
 }
 
+// Goes through a table whose rows are all final, at the pace of `waybill clean`.
+class Cleaner {
+ public:
+  explicit Cleaner(StoreBench& bench) {
+    auto session = bench.open()->open_console();
+    if (!session) throw std::runtime_error(session.error().to_string());
+    session_ = std::move(*session);
+    spec_.older_than = Millis(0);
+  }
+
+  // Until `stopped`; answers how many rows it deleted.
+  std::int64_t run(const std::atomic<bool>& stopped) {
+    std::int64_t deleted = 0;
+    while (!stopped) {
+      const auto started = std::chrono::steady_clock::now();
+      const auto page = session_->clean(spec_);
+      if (!page) throw std::runtime_error(page.error().to_string());
+      if (page->exhausted) throw std::runtime_error("no rows are left to clean: keep more");
+      spec_.after_id = page->last_id;
+      deleted += page->deleted;
+      std::this_thread::sleep_for(std::chrono::steady_clock::now() - started);
+    }
+    return deleted;
+  }
+
+ private:
+  std::unique_ptr<ConsoleSession> session_;
+  CleanSpec spec_;
+};
+
+// p99 of a user's INSERT, in ms, beside a clean-up and without; and how fast that is.
+std::vector<Measurement> clean_up(const std::string& name, const OpenStoreBench& open) {
+  const auto bench = open();
+  const std::int64_t kept = kept_rows();
+  bench->fill({kept, 0, 0});
+  Cleaner cleaner(*bench);
+  std::int64_t next = kept + 1000;
+  const auto insert = [&] {
+    std::vector<double> took;
+    for (int i = 0; i < kInserts; ++i) {
+      const auto started = std::chrono::steady_clock::now();
+      bench->add(++next, 1);
+      const std::chrono::duration<double, std::milli> one =
+          std::chrono::steady_clock::now() - started;
+      took.push_back(one.count());
+    }
+    return percentile(std::move(took), 0.99);
+  };
+  std::vector<double> rates;
+  const auto beside = [&] {
+    std::atomic<bool> stopped = false;
+    double p99 = 0;
+    in_parallel(2, [&](std::size_t thread) {
+      const auto started = std::chrono::steady_clock::now();
+      if (thread == 0) {
+        p99 = insert();
+        stopped = true;
+        return;
+      }
+      const auto deleted = static_cast<double>(cleaner.run(stopped));
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+      rates.push_back(deleted / took.count());
+    });
+    return p99;
+  };
+  const std::string of = std::to_string(kept) + " final rows";
+  Measurement wait =
+      compare(name + ".clean_wait", "ms", "an INSERT, p99, without a clean-up of " + of,
+              kCleanRounds, beside, insert, "lower");
+  return {std::move(wait), reach(name + ".clean", "rows/s", "", 1000, std::move(rates))};
+}
+
 }  // namespace
 
 std::vector<Benchmark> store_benchmarks(const std::string& name, const OpenStoreBench& open) {
@@ -123,7 +199,8 @@ std::vector<Benchmark> store_benchmarks(const std::string& name, const OpenStore
   return {mark("1", 1, kBatches * kBatch, kBatch),
           mark("2", 2, kBatches * kBatch, kBatch),
           mark("row_by_row", 1, kSingles, 1),
-          {{scan_growth}, [=] { return growth(scan_growth, open); }}};
+          {{scan_growth}, [=] { return growth(scan_growth, open); }},
+          {{name + ".clean_wait", name + ".clean"}, [=] { return clean_up(name, open); }}};
 }
 
 }  // namespace waybill::bench

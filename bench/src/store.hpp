@@ -1,4 +1,4 @@
-// *.mark and *.scan_growth: the store port beside bare SQL, alike for every database server.
+// *.mark, *.scan_growth and *.clean: the store port beside bare SQL, alike for each server.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ class StoreBench {
 
 using OpenStoreBench = std::function<std::unique_ptr<StoreBench>()>;
 
-// NAME.mark.1, NAME.mark.2 (sessions at once), NAME.mark.row_by_row and NAME.scan_growth; NAME is
-// also the server's in tools/servers.
+// NAME.mark.1, NAME.mark.2 (sessions at once), NAME.mark.row_by_row, NAME.scan_growth, NAME.clean
+// and NAME.clean_wait; NAME is also the server's in tools/servers.
 [[nodiscard]] std::vector<Benchmark> store_benchmarks(const std::string& name,
                                                       const OpenStoreBench& open);
 

@@ -31,6 +31,7 @@ RolesShop::RolesShop(const std::string& dispatch) : Shop(Host::own), dispatch_(d
   server().create_login("shop_relay", {"waybill_relay"});
   server().create_login("shop_points", {"waybill_consumer"});
   server().create_login("shop_console", {"waybill_console"});
+  server().create_login("shop_cleaner", {"waybill_cleaner"});
   sql("orders", server().grant("SELECT, INSERT, UPDATE", "orders", "shop_orders"));
   sql("points", server().grant("SELECT, INSERT, UPDATE", "points", "shop_points"));
   sql("points", server().grant("SELECT, INSERT", "grants", "shop_points"));

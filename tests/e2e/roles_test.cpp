@@ -30,6 +30,13 @@ TEST_P(EveryRole, is_enough_for_the_whole_loop_in_each_mode) {
     EXPECT_EQ(ran.exit_code, 0) << command << ": " << ran.output;
   }
   expect_right(shop, 21);
+  shop.sql("orders",
+           "UPDATE local_message SET gmt_modified = '2020-01-01 00:00:00.000' WHERE id < 4");
+  const auto cleaned =
+      order_points::test::run_program(std::string(WAYBILL) + " clean --older-than 30d --store " +
+                                      with_user(shop.store().url("orders"), "shop_cleaner"));
+  EXPECT_EQ(cleaned.exit_code, 0) << cleaned.output;
+  EXPECT_NE(cleaned.output.find("deleted 3 of"), std::string::npos) << cleaned.output;
   EXPECT_EQ(shop.waybill("doctor").exit_code, 0);
   EXPECT_EQ(shop.waybill("schema check").exit_code, 0);
   EXPECT_EQ(shop.refusals(), "");
@@ -69,6 +76,11 @@ TEST(Roles, each_is_refused_what_is_not_its_own) {
        {insert, "UPDATE local_message SET content = ''", "DELETE FROM local_message",
         "DELETE FROM waybill_audit", "UPDATE waybill_audit SET reason = ''",
         "UPDATE local_message_lease SET fence = 9", "SELECT * FROM orders"}},
+      {"shop_cleaner",
+       "orders",
+       {insert, "UPDATE local_message SET content = ''", "UPDATE local_message SET state = 'INIT'",
+        "DELETE FROM waybill_audit", "DELETE FROM local_message_lease",
+        "UPDATE waybill_route SET destination = 'x'", "SELECT * FROM orders"}},
   };
   RolesShop shop("relay");
   for (const Forbidden& forbidden : all) {

@@ -11,6 +11,7 @@ void add_relay_command(CLI::App& app, Invocation& invocation);
 void add_status_command(CLI::App& app, Invocation& invocation);
 void add_messages_commands(CLI::App& app, Invocation& invocation);
 void add_message_actions(CLI::App& messages, Invocation& invocation);
+void add_clean_command(CLI::App& app, Invocation& invocation);
 void add_doctor_command(CLI::App& app, Invocation& invocation);
 void add_inbox_commands(CLI::App& app, Invocation& invocation);
 void add_queue_commands(CLI::App& app, Invocation& invocation);

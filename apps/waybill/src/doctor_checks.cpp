@@ -126,13 +126,13 @@ void check_clean_up(const TableFacts& facts, const DoctorLimits& limits,
   std::int64_t rows = 0;
   for (const StateCount& count : facts.status.counts) {
     const auto state = parse_message_state(count.state);
-    if (state && is_final(*state)) rows += count.untouched;
+    if (state == MessageState::SUCCESS || state == MessageState::CANCELLED) rows += count.untouched;
   }
   if (rows <= limits.uncleaned_max) return;
   findings.push_back({"never_cleaned", kWarning,
                       fmt::format("{} finished messages are older than 7 days", rows),
                       "the table and its backups grow; looking for messages gets slower",
-                      "delete final rows in small batches, with their delivery and receipt rows"});
+                      "run waybill clean now and then, for example every night"});
 }
 
 }  // namespace

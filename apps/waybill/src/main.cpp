@@ -115,6 +115,7 @@ int parse_and_run(int argc, char** argv) {
   cli::add_status_command(app, invocation);
   cli::add_doctor_command(app, invocation);
   cli::add_messages_commands(app, invocation);
+  cli::add_clean_command(app, invocation);
   cli::add_inbox_commands(app, invocation);
   cli::add_queue_commands(app, invocation);
   cli::add_broker_commands(app, invocation);
