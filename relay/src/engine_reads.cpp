@@ -17,6 +17,10 @@ constexpr std::int64_t kSearchMax = std::int64_t{1} << 61;
 // Held rows are looked at again in batches.
 constexpr Millis kReleaseSpacing{20};
 
+// What waiting for an answer cannot explain.
+constexpr Millis kClockJump = std::chrono::minutes(1);
+constexpr Millis kClockProbation = std::chrono::hours(1);
+
 constexpr Lane lane_of(Stream stream) noexcept {
   if (stream == Stream::due) return Lane::due;
   return stream == Stream::overdue ? Lane::overdue : Lane::fresh;
@@ -178,7 +182,7 @@ void Engine::State::on(const RowsRead& event) {
   const auto request = answered(event.request);
   if (!request || request->kind != Kind::read) return;
   store_answered(request->kind);
-  database_now_ = std::max(database_now_, event.now);
+  look_at_clock(event.now);
   if (request->term != term_ || !may_publish()) return;
   TypeState& type = types_[request->type];
   StreamState& stream = type[request->stream];
@@ -197,6 +201,18 @@ void Engine::State::on(const RowsRead& event) {
     case Stream::overdue:
       return take_slow(type, *request, event);
   }
+}
+
+// The first time that the database tells is believed; a clock that jumped, only when it has gone on
+// evenly for a while, since nobody takes back what the age of a row decides.
+void Engine::State::look_at_clock(DatabaseTime now) {
+  using std::chrono::microseconds;
+  const auto steady = std::chrono::duration_cast<microseconds>(now_.time_since_epoch());
+  const microseconds ahead = now.time_since_epoch() - steady;
+  const bool jumped = database_ahead_ && std::chrono::abs(ahead - *database_ahead_) > kClockJump;
+  if (jumped) ages_known_at_ = now_ + kClockProbation;
+  database_ahead_ = ahead;
+  database_now_ = now;
 }
 
 void Engine::State::take_fresh(TypeState& type, const Request& request, const RowsRead& event) {

@@ -171,6 +171,7 @@ Engine::State::Admitted Engine::State::admit_resend(TypeState& type, const RowHe
   }
   const DatabaseTime accepted = row.accepted_at.value_or(row.modified);
   if (type.route.confirmed && accepted + type.progress.retention <= database_now_) {
+    if (now_ < ages_known_at_) return Admitted::passed;
     judge(row.id, remember(type, row, stream), Cause::horizon_passed, Millis(0));
     return Admitted::taken;
   }

@@ -133,6 +133,7 @@ class Engine::State {
   bool issue_read(TypeState& type);
   bool issue_stream(TypeState& type, Stream stream);
   void on(const RowsRead& event);
+  void look_at_clock(DatabaseTime now);
   void take_fresh(TypeState& type, const Request& request, const RowsRead& event);
   void end_fresh(TypeState& type, Stream stream);
   void head_goes_on(TypeState& type);
@@ -264,7 +265,9 @@ class Engine::State {
   std::uint32_t reserved_ = 0;
   std::size_t bytes_ = 0;
   std::size_t held_ = 0;
-  DatabaseTime database_now_{};
+  DatabaseTime database_now_{};                              // of the page that is looked at
+  std::optional<std::chrono::microseconds> database_ahead_;  // of the steady clock, as read last
+  Steady ages_known_at_{};                                   // not before, after a jump
 
   std::vector<RowMark> marks_;
   std::vector<RowMark> judgements_;

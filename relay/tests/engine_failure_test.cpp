@@ -298,6 +298,31 @@ TEST_F(EngineFailure, H10_an_accepted_message_beyond_the_horizon_is_DEAD) {
   EXPECT_LE(copies.back().at - copies.front().at, hours(2)) << "no copy beyond it";
 }
 
+TEST_F(EngineFailure, L1_a_database_clock_that_jumps_ahead_and_back_kills_nothing) {
+  store.set_route(confirmed_route("c", minutes(10)));
+  store.set_progress(std::vector<ConsumerProgress>{});
+  insert(3, "c");
+  make().run_for(seconds(5));
+  store.jump(days(8));
+  bench->run_for(minutes(5));
+  store.jump(-days(8));
+  bench->run_for(seconds(5));
+  EXPECT_EQ(store.count(MessageState::DEAD), 0U) << "of those that were read meanwhile";
+  insert(3, "c");
+  bench->run_for(hours(6));
+  EXPECT_EQ(store.count(MessageState::DEAD), 0U) << "of those that came afterwards";
+}
+
+TEST_F(EngineFailure, H10_a_database_clock_that_was_set_right_is_believed_again) {
+  store.set_route(confirmed_route("c"));
+  store.set_progress(std::vector<ConsumerProgress>{});
+  insert(3, "c");
+  make().run_for(seconds(5));
+  store.jump(days(8));
+  bench->run_for(hours(2));
+  EXPECT_EQ(store.count(MessageState::DEAD), 3U);
+}
+
 TEST_F(EngineFailure, H10_what_was_never_accepted_has_no_age_limit) {
   store.set_route(confirmed_route("c"));
   store.set_progress(std::vector<ConsumerProgress>{{"c", "points", DatabaseTime{}, hours(2)}});

@@ -17,6 +17,7 @@ using waybill::testing::ModelClock;
 using waybill::testing::ModelStore;
 using waybill::testing::Seen;
 
+using std::chrono::days;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;

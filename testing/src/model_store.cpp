@@ -433,7 +433,8 @@ void ModelStore::set_progress(std::optional<std::vector<ConsumerProgress>> progr
 DatabaseTime ModelStore::now() const {
   using std::chrono::microseconds;
   const auto steady = clock_.now().time_since_epoch();
-  return DatabaseTime(std::chrono::duration_cast<microseconds>(steady)) + std::chrono::days(20000);
+  return DatabaseTime(std::chrono::duration_cast<microseconds>(steady)) + std::chrono::days(20000) +
+         ahead_.load();
 }
 
 }  // namespace waybill::testing

@@ -1,6 +1,7 @@
 // A message table in memory, on a clock that tests step, with the faults that they want.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -33,7 +34,7 @@ struct NewRow {
 
 // The same rules as a real store: arrows by compare-and-set, judgements under the fence,
 // confirmations with receipts. The database's clock is the steady clock that it gets, counted from
-// some day in 2024.
+// some day in 2024, unless it is made to jump.
 // **Thread safety**: sessions may be used from several threads.
 class ModelStore final : public MessageStore {
  public:
@@ -73,6 +74,8 @@ class ModelStore final : public MessageStore {
   // Replaces what confirmations have recorded; nothing = this store keeps no such record.
   void set_progress(std::optional<std::vector<ConsumerProgress>> progress);
   [[nodiscard]] DatabaseTime now() const;
+  // The database's clock jumps ahead, or back.
+  void jump(std::chrono::microseconds by) { ahead_ = ahead_.load() + by; }
 
   // Called before each call with its name; an error is its answer, and nothing happens. Under no
   // lock.
@@ -99,6 +102,7 @@ class ModelStore final : public MessageStore {
   void change(MessageRow& row, const std::function<void(MessageRow&)>& how);
 
   const Clock& clock_;
+  std::atomic<std::chrono::microseconds> ahead_{std::chrono::microseconds(0)};
   mutable std::mutex mutex_;
   std::map<std::int64_t, MessageRow> rows_;  // visible ones
   std::map<std::int64_t, MessageRow> open_;  // of open transactions
