@@ -1,5 +1,4 @@
 // How answers of stores and publishers become events of the engine.
-#include <algorithm>
 #include <set>
 #include <type_traits>
 
@@ -177,30 +176,10 @@ void Runner::Shell::tell_route(TypeId type) {
   events_.emplace_back(event);
 }
 
-// A row waits for all of its consumers, so the slowest one counts.
 void Runner::Shell::tell_progress(TypeId type) {
-  ProgressIs event;
-  event.type = type;
-  event.recorded = progress_.has_value();
-  event.retention = options_.engine.retention_default;
-  const Route* route = find_route(routes_, types_.name(type));
-  if (route != nullptr && progress_) {
-    event.confirmed_sent = DatabaseTime::max();
-    for (const std::string& consumer : route->consumers) {
-      const auto found =
-          std::find_if(progress_->begin(), progress_->end(), [&](const ConsumerProgress& progress) {
-            return progress.consumer == consumer && progress.message_type == types_.name(type);
-          });
-      const bool known = found != progress_->end();
-      event.confirmed_sent =
-          std::min(event.confirmed_sent, known ? found->confirmed_sent : DatabaseTime{});
-      if (known && found->retention.count() > 0) {
-        event.retention = std::min(event.retention, found->retention);
-      }
-    }
-    if (route->consumers.empty()) event.confirmed_sent = DatabaseTime{};
-  }
-  events_.emplace_back(event);
+  const std::string& name = types_.name(type);
+  events_.emplace_back(progress_of(type, name, find_route(routes_, name), progress_,
+                                   options_.engine.retention_default));
 }
 
 }  // namespace waybill::relay

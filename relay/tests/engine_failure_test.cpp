@@ -298,6 +298,34 @@ TEST_F(EngineFailure, H10_an_accepted_message_beyond_the_horizon_is_DEAD) {
   EXPECT_LE(copies.back().at - copies.front().at, hours(2)) << "no copy beyond it";
 }
 
+TEST(Progress, I5_the_consumer_that_forgets_first_sets_the_horizon) {
+  Route both = confirmed_route("c");
+  both.consumers = {"points", "mail"};
+  const auto retention = [&](const std::optional<std::vector<ConsumerProgress>>& known) {
+    return progress_of(0, "c", &both, known, days(7)).retention;
+  };
+  const ConsumerProgress points{"c", "points", {}, days(30)};
+  EXPECT_EQ(retention({{points, {"c", "mail", {}, days(20)}}}), days(20));
+  EXPECT_EQ(retention({{points, {"c", "mail", {}, days(3)}}}), days(3));
+  EXPECT_EQ(retention({{points}}), days(7)) << "mail has said nothing";
+  EXPECT_EQ(retention({{points, {"d", "mail", {}, days(20)}}}), days(7)) << "of another type";
+  EXPECT_EQ(retention({{points, {"c", "audit", {}, days(3)}}}), days(7)) << "nobody waits for it";
+  EXPECT_EQ(retention(std::nullopt), days(7));
+}
+
+TEST(Progress, the_slowest_consumer_counts) {
+  Route both = confirmed_route("c");
+  both.consumers = {"points", "mail"};
+  const auto confirmed_sent = [&](const std::optional<std::vector<ConsumerProgress>>& known) {
+    return progress_of(0, "c", &both, known, days(7)).confirmed_sent;
+  };
+  const DatabaseTime early(days(1));
+  const DatabaseTime late(days(2));
+  EXPECT_EQ(confirmed_sent({{{"c", "points", late}, {"c", "mail", early}}}), early);
+  EXPECT_EQ(confirmed_sent({{{"c", "points", late}}}), DatabaseTime{});
+  EXPECT_EQ(confirmed_sent(std::nullopt), DatabaseTime{});
+}
+
 TEST_F(EngineFailure, L1_a_database_clock_that_jumps_ahead_and_back_kills_nothing) {
   store.set_route(confirmed_route("c", minutes(10)));
   store.set_progress(std::vector<ConsumerProgress>{});

@@ -93,6 +93,19 @@ TEST_F(RunnerTest, F1_confirmed_type_goes_to_SENT_and_carries_the_database_time)
   EXPECT_LE(sent.sent_at, store_.now());
 }
 
+TEST_F(RunnerTest, I5_a_consumer_that_remembers_for_longer_gets_its_copies_for_longer) {
+  store_.set_route({.message_type = "c", .destination = "topic", .consumers = {"points"}});
+  store_.set_progress({{{"c", "points", DatabaseTime{}, std::chrono::days(30)}}});
+  const std::int64_t id = store_.insert("c");
+  Runner runner(store_, broker_.opener(), clock_, options());
+  ASSERT_TRUE(runner.run_once(kPatience).ok());
+  ASSERT_EQ(store_.state(id), MessageState::SENT);
+  store_.jump(std::chrono::days(8));
+  ASSERT_TRUE(runner.start().ok());
+  EXPECT_TRUE(eventually([&] { return broker_.sent().size() == 2; }));
+  EXPECT_NE(store_.state(id), MessageState::DEAD);
+}
+
 TEST_F(RunnerTest, B1_refused_then_healed_is_sent_later) {
   std::atomic<bool> refuses = true;
   broker_.answer_with([&](const Sent&) {

@@ -149,9 +149,6 @@ void EngineBench::carry_out(const ReadRoutes& action) {
 void EngineBench::tell_type(TypeId type) {
   RouteIs route_is;
   route_is.type = type;
-  ProgressIs progress;
-  progress.type = type;
-  progress.recorded = progress_.has_value();
   const Route* const route = find_route(routes_, types_[type]);
   if (route != nullptr) {
     route_is.routed = true;
@@ -162,19 +159,8 @@ void EngineBench::tell_type(TypeId type) {
     route_is.confirm_deadline = route->confirm_deadline;
     route_is.version = route->version;
   }
-  const std::vector<ConsumerProgress> known = progress_.value_or(std::vector<ConsumerProgress>());
-  for (std::size_t i = 0; route != nullptr && i < route->consumers.size(); ++i) {
-    const auto one = std::find_if(known.begin(), known.end(), [&](const ConsumerProgress& entry) {
-      return entry.message_type == types_[type] && entry.consumer == route->consumers[i];
-    });
-    const bool has_confirmed = one != known.end();
-    const DatabaseTime sent = has_confirmed ? one->confirmed_sent : DatabaseTime{};
-    progress.confirmed_sent = i == 0 ? sent : std::min(progress.confirmed_sent, sent);
-    if (has_confirmed)
-      progress.retention = i == 0 ? one->retention : std::min(progress.retention, one->retention);
-  }
   give(route_is);
-  give(progress);
+  give(progress_of(type, types_[type], route, progress_, options_.engine.retention_default));
 }
 
 void EngineBench::carry_out(const ListTypes& action) {

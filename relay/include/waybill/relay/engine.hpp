@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -62,6 +63,12 @@ struct ProgressIs {
   DatabaseTime confirmed_sent{};                          // the epoch's start: has never confirmed
   std::chrono::seconds retention = std::chrono::days(7);  // the shortest of the consumers
 };
+// The progress of a type with that route (null: none) from what is known of consumers. The slowest
+// one counts, and the one that forgets first; who has not said how long it remembers does so for
+// `retention_default`.
+[[nodiscard]] ProgressIs progress_of(TypeId type, std::string_view name, const Route* route,
+                                     const std::optional<std::vector<ConsumerProgress>>& known,
+                                     std::chrono::seconds retention_default);
 struct RoutesRead {
   RequestId request = 0;
 };
