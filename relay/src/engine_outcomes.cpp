@@ -89,8 +89,7 @@ void Engine::State::on(const Published& event) {
       transport_failed(event.id, row, event);
       break;
   }
-  key_waits(event.id, row);
-  give_back(event.id);
+  leave(event.id, row);
 }
 
 void Engine::State::transport_failed(std::int64_t /*id*/, RowState& row, const Published& event) {
@@ -110,8 +109,7 @@ void Engine::State::on(const Withdrawn& event) {
   if (found == rows_.end() || found->second.phase != Phase::publishing) return;
   release_room(found->second);
   if (found->second.probe) types_[found->second.type].probing = false;
-  key_waits(event.id, found->second);
-  give_back(event.id);
+  leave(event.id, found->second);
 }
 
 void Engine::State::release_room(RowState& row) {
@@ -128,6 +126,10 @@ void Engine::State::release_room(RowState& row) {
 void Engine::State::acked(std::int64_t id, RowState& row) {
   ++counters_.published;
   if (row.accepted) ++counters_.resent;
+  // Where the next row of a key depends on this one's state, that is written under the lease: a
+  // deposed relay must not change it behind the back of the one that took over.
+  const bool fenced = row.key != 0 && types_[row.type].route.ordering == Ordering::confirmed;
+  if (fenced && row.term != term_) return leave(id, row);
   row.phase = Phase::marking;
   RowMark mark{id, row.from, Cause::acked, row.epoch, Millis(0)};
   // A SENT row keeps waiting for its confirmation, whatever the route says meanwhile.
@@ -138,9 +140,6 @@ void Engine::State::acked(std::int64_t id, RowState& row) {
   if (WAYBILL_MUTATION("ack_closes_all") && row.from != MessageState::SENT)
     mark.cause = Cause::acked;
   if (WAYBILL_MUTATION("forgotten_epoch")) mark.epoch = 0;
-  // Where the next row of a key depends on this one's state, that is written under the lease: a
-  // deposed relay must not change it behind the back of the one that took over.
-  const bool fenced = row.key != 0 && types_[row.type].route.ordering == Ordering::confirmed;
   (fenced ? judgements_ : marks_).push_back(mark);
   act(Drop{id});
   key_advanced(id, row);
@@ -148,15 +147,17 @@ void Engine::State::acked(std::int64_t id, RowState& row) {
 
 void Engine::State::rejected(std::int64_t id, RowState& row) {
   ++counters_.refused;
+  // Another relay may have worked since: the row may have been accepted, or tried more often.
+  if (row.term != term_) return leave(id, row);
   const bool last = row.refusals + 1 >= options_.refusals_max && row.from != MessageState::SENT;
   judge(id, row, last ? Cause::refused_for_good : Cause::refused,
         last ? Millis(0) : retry_wait(id, row.refusals));
   key_blocked(id, row, last ? MessageState::DEAD : MessageState::RETRY);
 }
 
-// Leaves the row in the table and sees to it that it is read again.
-void Engine::State::give_back(std::int64_t id) {
-  const RowState row = rows_.at(id);
+// Leaves the row in the table as it is and sees to it that it is read again.
+void Engine::State::leave(std::int64_t id, RowState row) {
+  key_waits(id, row);
   forget(id);
   if (row.from != MessageState::INIT) return;  // the lane is read from its start anyway
   TypeState& type = types_[row.type];

@@ -68,6 +68,7 @@ Engine::State::RowState& Engine::State::remember(TypeState& type, const RowHead&
   state.epoch = row.epoch;
   state.sends = row.sends;
   state.refusals = row.refusals;
+  state.term = term_;
   if (is_ordered(type, row) && !WAYBILL_MUTATION("no_key_order")) state.key = row.key_hash;
   if (mode_ == Mode::once) left_.insert(row.id);
   act(Admit{row.id});

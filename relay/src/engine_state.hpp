@@ -61,8 +61,9 @@ class Engine::State {
     std::uint32_t epoch = 0;
     std::uint32_t sends = 0;
     std::uint32_t refusals = 0;
-    std::uint64_t key = 0;  // of ordered types
-    std::size_t bytes = 0;  // as long as the payload is kept
+    std::uint64_t term = 0;  // the lease under which it was read
+    std::uint64_t key = 0;   // of ordered types
+    std::size_t bytes = 0;   // as long as the payload is kept
   };
 
   struct DestinationState {
@@ -195,7 +196,7 @@ class Engine::State {
   void rejected(std::int64_t id, RowState& row);
   void transport_failed(std::int64_t id, RowState& row, const Published& event);
   void release_room(RowState& row);
-  void give_back(std::int64_t id);
+  void leave(std::int64_t id, RowState row);
   void forget(std::int64_t id);
   void flush_marks();
   void marks_failed(Request request, Remedy remedy);

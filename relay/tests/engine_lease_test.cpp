@@ -105,6 +105,62 @@ TEST_F(EngineLease, F4_a_deposed_relay_judges_nothing_but_its_facts_count) {
   EXPECT_TRUE(bench->engine().stats().was_deposed);
 }
 
+// A relay whose lease is lost while its broker takes `latency` to answer.
+class EngineLeaseLost : public EngineTest {
+ protected:
+  void lose_lease_before_answer(Route of, PublishResult answer, Millis latency) {
+    store.set_route(std::move(of));
+    store.insert("o", "k");
+    BenchOptions options;
+    options.broker_latency = latency;
+    make(options).broker = [this, answer](const MessageRow&, const std::string&) {
+      return bench->seen().empty() ? answer : PublishResult::acked;
+    };
+    bench->watch = [this](const Action& action) {
+      const bool first = std::holds_alternative<Publish>(action) && bench->seen().empty();
+      if (first) store.set_lease({9, 0, "usurper"});
+    };
+    ASSERT_TRUE(bench->run_while([&] { return bench->seen().empty(); }, seconds(5)));
+    ASSERT_TRUE(bench->run_while([&] { return bench->engine().stats().is_leader; }, seconds(5)));
+  }
+};
+
+TEST_F(EngineLeaseLost, F4_a_refusal_that_comes_later_keeps_no_stop_waiting) {
+  lose_lease_before_answer(route("o"), PublishResult::rejected, seconds(3));
+  bench->stop();
+  EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
+  EXPECT_EQ(bench->engine().stats().in_flight, 0U);
+  EXPECT_EQ(store.state(1), MessageState::INIT);
+}
+
+TEST_F(EngineLeaseLost, F4_an_ack_of_an_ordered_type_that_comes_later_keeps_no_stop_waiting) {
+  Route chained = confirmed_route("o");
+  chained.ordering = Ordering::confirmed;
+  lose_lease_before_answer(chained, PublishResult::acked, seconds(3));
+  bench->stop();
+  EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
+  EXPECT_EQ(bench->engine().stats().in_flight, 0U);
+  EXPECT_EQ(store.state(1), MessageState::INIT);
+}
+
+TEST_F(EngineLeaseLost, F4_a_refusal_from_an_earlier_lease_is_not_judged_under_the_next_one) {
+  Route ordered = route("o");
+  ordered.ordering = Ordering::publish;
+  for (const Route& of : {route("o"), ordered}) {
+    for (const Millis latency : {Millis(3000), Millis(8000)}) {  // before and after it leads again
+      lose_lease_before_answer(of, PublishResult::rejected, latency);
+      ASSERT_TRUE(bench->run_while([&] { return bench->seen().size() < 2; }, minutes(1)));
+      ASSERT_TRUE(
+          bench->run_while([&] { return bench->engine().stats().in_flight > 0; }, minutes(1)));
+      const std::int64_t id = store.ids().back();
+      EXPECT_EQ(store.row(id).refusals, 0U) << latency.count();
+      EXPECT_EQ(store.state(id), MessageState::SUCCESS) << latency.count();
+      bench->kill();
+      store.set_lease({});
+    }
+  }
+}
+
 TEST_F(EngineLease, a_stop_marks_what_is_in_flight_and_releases) {
   insert(5000);
   BenchOptions options;
