@@ -9,6 +9,7 @@
 namespace waybill::confirm {
 namespace {
 
+constexpr std::uint32_t kWaitingLimit = 100'000;
 constexpr Millis kWaitMin{1000};
 constexpr Millis kWaitMax = std::chrono::hours(1);
 
@@ -39,6 +40,9 @@ Status check(const SenderOptions& options) {
   if (options.retention < std::chrono::seconds(1) || options.retention > kRetentionMax) {
     return refuse("retention is " + std::to_string(options.retention.count()) + " s",
                   "1 s to 3650 days");
+  }
+  if (options.waiting_max < 1 || options.waiting_max > kWaitingLimit) {
+    return refuse("waiting_max is " + std::to_string(options.waiting_max), "1 to 100000");
   }
   if (options.poll_interval < Millis(1) || options.gather < Millis(0) ||
       options.backoff_min < Millis(1) || options.backoff_max < options.backoff_min) {
@@ -236,6 +240,8 @@ Sender::Round Sender::set_aside(const Rows& rows) {
     batch_limit_ = static_cast<std::uint32_t>(rows.size() / 2);
     return Round::refused;
   }
+  // So many are no matter of single rows.
+  if (is_full() && !waiting_.contains(rows.front().message_id)) return Round::failed;
   delay(rows.front());
   if (options_.log) {
     options_.log(LogLevel::alarm, "confirm: the producer refuses the confirmation of " +
@@ -256,17 +262,29 @@ Sender::Waiting& Sender::delay(const PendingConfirmation& row) {
 bool Sender::settles(const PendingConfirmation& row, ConfirmResult result) {
   if (result != ConfirmResult::not_found) {
     waiting_.erase(row.message_id);
+    if (!is_full()) told_full_ = false;
+    return true;
+  }
+  if (is_full() && !waiting_.contains(row.message_id)) {
+    give_up(std::exchange(told_full_, true)
+                ? ""
+                : "the producer does not know " + std::to_string(waiting_.size()) +
+                      " messages, nor " + row.message_id +
+                      "; further confirmations are given up at once (does a route require '" +
+                      options_.consumer + "'?)");
     return true;
   }
   if (clock_.now() - delay(row).first_seen < options_.give_up_after) return false;
   waiting_.erase(row.message_id);
-  if (options_.log) {
-    options_.log(LogLevel::alarm, "confirm: the producer does not know " + row.message_id +
-                                      "; its confirmation is given up");
-  }
+  give_up("the producer does not know " + row.message_id + "; its confirmation is given up");
+  return true;
+}
+
+// `why` is empty when it was told before.
+void Sender::give_up(const std::string& why) {
+  if (options_.log && !why.empty()) options_.log(LogLevel::alarm, "confirm: " + why);
   const std::lock_guard lock(mutex_);
   ++stats_.given_up;
-  return true;
 }
 
 // Once per trouble and degree; again after it healed.

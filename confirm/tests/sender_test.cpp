@@ -332,6 +332,25 @@ TEST_F(SenderTest, H3_an_unknown_message_waits_beside_the_others_and_is_given_up
   EXPECT_EQ(logged(LogLevel::alarm, id_of("unknown")), 1U);
 }
 
+// A consumer that no route requires is told so for each of its messages.
+TEST_F(SenderTest, H3_only_so_many_unknown_messages_wait_and_the_others_go_on) {
+  SenderOptions few = options();
+  few.waiting_max = 5;
+  for (int i = 0; i < 20; ++i) shop_.consume(id_of("unknown-" + std::to_string(i)));
+  start(few, to_endpoint_);
+  ASSERT_TRUE(comes_true([&] { return pending() == 5; }));
+  EXPECT_EQ(sender_->stats().given_up, 15U);
+  EXPECT_EQ(logged(LogLevel::alarm, "given up at once"), 1U);
+  shop_.add("A");
+  shop_.consume(id_of("A"));
+  EXPECT_TRUE(comes_true([&] { return sender_->stats().confirmed == 16U; }));
+  EXPECT_EQ(pending(), 5);
+  // They become known: what waited is confirmed, and there is room again.
+  for (int i = 0; i < 20; ++i) shop_.add("unknown-" + std::to_string(i));
+  clock_.step(Millis(1000));
+  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+}
+
 TEST_F(SenderTest, a_row_that_the_producer_refuses_is_found_and_holds_up_no_other) {
   constexpr int kRows = 20;
   for (int i = 0; i < kRows; ++i) {
@@ -397,6 +416,8 @@ TEST_F(SenderTest, refuses_options_out_of_bounds) {
   };
   EXPECT_TRUE(refused([](SenderOptions& o) { o.batch_max = 0; }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.batch_max = 1001; }));
+  EXPECT_TRUE(refused([](SenderOptions& o) { o.waiting_max = 0; }));
+  EXPECT_TRUE(refused([](SenderOptions& o) { o.waiting_max = 100'001; }));
   EXPECT_TRUE(refused([](SenderOptions& o) { o.retention = std::chrono::seconds(0); }));
   EXPECT_TRUE(
       refused([](SenderOptions& o) { o.retention = kRetentionMax + std::chrono::seconds(1); }));

@@ -37,6 +37,8 @@ struct SenderOptions {
   Millis backoff_min{100};  // after a failed request, doubling, ±20 %
   Millis backoff_max{30000};
   std::chrono::seconds give_up_after = std::chrono::hours(24);  // of not_found for one message
+  // So many messages may wait that the producer does not know, or refuses; 1 … 100 000.
+  std::uint32_t waiting_max = 1000;
   const Clock* clock = nullptr;        // borrowed; null = SteadyClock. Paces messages that wait
   std::function<WallTime()> now = {};  // empty = the host's clock; stamps the signatures
   LogSink log = {};
@@ -53,7 +55,9 @@ struct SenderStats {
 // **Guarantee**: every inbox row is confirmed, however long the producer cannot be reached; the
 // consumer's own work waits for nothing here. A message that the producer does not know is asked
 // for again at growing intervals (1 s … 1 h), beside the others, and given up with an alarm after
-// give_up_after. A batch that the producer refuses (400, 413) is halved; a single row that it
+// give_up_after; while waiting_max wait, further ones are given up at once, with one alarm: most
+// likely no route asks for this consumer, and if one does, the message comes and is confirmed
+// again. A batch that the producer refuses (400, 413) is halved; a single row that it
 // refuses waits in the same way, and is never given up.
 // **Ownership**: borrows the store; owns its thread. **Errors**: start(): fix_call for options out
 // of bounds; else what says that the inbox cannot be read.
@@ -93,6 +97,8 @@ class Sender {
   [[nodiscard]] Round fail(LogLevel level, const std::string& text);
   [[nodiscard]] bool settles(const PendingConfirmation& row, ConfirmResult result);
   Waiting& delay(const PendingConfirmation& row);
+  [[nodiscard]] bool is_full() const noexcept { return waiting_.size() >= options_.waiting_max; }
+  void give_up(const std::string& why);
   void warn(LogLevel level, const std::string& text);
   bool wait(const std::stop_token& stop, Millis at_most);
   void gather(const std::stop_token& stop);
@@ -107,6 +113,7 @@ class Sender {
   bool at_end_ = false;        // no row behind after_ when it was read
   std::uint32_t batch_limit_;  // batch_max, or less after a refused batch
   std::map<std::string, Waiting> waiting_;
+  bool told_full_ = false;
   Millis backoff_{0};
   std::optional<LogLevel> warned_;
   std::minstd_rand random_{std::random_device{}()};
