@@ -130,8 +130,8 @@ concept TransactionalConnection = AdoptableTransaction<Handle> &&
 };
 
 // A handle whose driver sends several statements in one round trip: INSERTs go with COMMIT, which
-// is not executed when one of them fails. When the connection breaks then, the transaction's id
-// alone tells what became of it, so it is asked for beforehand, together with BEGIN.
+// is not executed when one of them fails. When the connection breaks then, the rows' ids have not
+// come; the transaction's, which tells when it is over, is asked for beforehand, with BEGIN.
 template <class Handle>
 concept InsertsWithCommit = TransactionalConnection<Handle> && KeepsStatement<Handle> &&
     requires(Handle& handle, std::string_view table, std::span<const Statement> inserts,

@@ -451,6 +451,8 @@ TEST_F(CommitUnknownTest, T6_cut_after_the_server_committed) {
   EXPECT_GT(message.transaction_id, 0U);  // known, though no answer came to the INSERT either
   EXPECT_EQ(resolve(message), CommitAnswer::committed);
   expect_rows("1");
+  shop.execute("UPDATE local_message SET state = 'SUCCESS', gmt_modified = now()");
+  EXPECT_EQ(resolve(message), CommitAnswer::committed) << "whatever the relay made of the row";
   TransactionTemplate<PGconn*> transactions(connection, outbox);
   static_cast<void>(transactions.execute(
       [&](Tx& tx) { EXPECT_EQ(tx.try_add(order_placed("A")).result, AddResult::duplicate); }));
@@ -470,6 +472,14 @@ TEST_F(CommitUnknownTest, T6_the_resolver_keeps_its_deadline_while_the_old_backe
   client.query("COMMIT");
   EXPECT_EQ(resolve_unknown(handle, outbox, message, started + Millis(5000)),
             CommitAnswer::committed);
+}
+
+TEST_F(CommitUnknownTest, T6_the_resolver_refuses_a_connection_that_may_look_at_the_past) {
+  client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM local_message");
+  const AddedMessage message = place_and_lose(GateAction::cut_after);
+  EXPECT_THROW(static_cast<void>(resolve(message)), std::logic_error);
+  client.query("ROLLBACK");
+  EXPECT_EQ(resolve(message), CommitAnswer::committed);
 }
 
 }  // namespace
