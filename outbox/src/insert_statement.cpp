@@ -92,17 +92,33 @@ std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guar
          std::string(kKey) + (dialect == Dialect::postgres ? ", pg_current_xact_id()" : "");
 }
 
-// MariaDB: a plain SELECT would look at the past, as the transaction first saw it.
+// MariaDB reads the keys as so many ranges of the unique index; a plain SELECT would look at the
+// past, as the transaction first saw it. The others would read all rows of a type for conditions
+// that are joined by OR (PostgreSQL, while its statistics know nothing of the table), or refuse so
+// many (SQLite); a subquery for each key has no other plan than the index.
 std::string find_statement(Dialect dialect, const std::string& table, std::size_t messages) {
-  std::string sql = "SELECT id, " + std::string(kKey) + " FROM " + table + " WHERE ";
-  std::size_t n = 0;
+  const bool by_ranges = dialect == Dialect::mariadb;
+  // No table has a name with "$".
+  const auto equals = [&](std::string_view column) {
+    const std::string name(column);
+    return by_ranges ? name + " = ?" : table + "." + name + " = wanted$." + name;
+  };
+  const std::string condition =
+      equals("message_type") + " AND " + equals("biz_type") + " AND " + equals("identifier");
+  const std::string key(kKey);
+  std::string sql = by_ranges ? "SELECT id, " + key + " FROM " + table + " WHERE "
+                              : "WITH wanted$(" + key + ") AS (VALUES ";
   for (std::size_t i = 0; i < messages; ++i) {
-    sql += std::string(i == 0 ? "" : " OR ") + "(message_type = " + parameter(dialect, n + 1) +
-           " AND biz_type = " + parameter(dialect, n + 2) +
-           " AND identifier = " + parameter(dialect, n + 3) + ")";
-    n += 3;
+    if (by_ranges) {
+      sql += (i == 0 ? "(" : " OR (") + condition + ")";
+    } else {
+      sql += (i == 0 ? "(" : ", (") + parameter(dialect, 3 * i + 1) + ", " +
+             parameter(dialect, 3 * i + 2) + ", " + parameter(dialect, 3 * i + 3) + ")";
+    }
   }
-  return sql + (dialect == Dialect::mariadb ? " LOCK IN SHARE MODE" : "");
+  if (by_ranges) return sql + " LOCK IN SHARE MODE";
+  return sql + ") SELECT * FROM (SELECT (SELECT id FROM " + table + " WHERE " + condition +
+         ") AS id, " + key + " FROM wanted$) AS found WHERE id IS NOT NULL";
 }
 
 }  // namespace waybill

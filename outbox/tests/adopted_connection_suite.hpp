@@ -192,6 +192,15 @@ TYPED_TEST_P(AdoptedConnection, several_messages_are_all_written_or_roll_back_wi
   });
   ASSERT_TRUE(outcome.committed()) << outcome.reason;
   EXPECT_EQ(this->shop.count("local_message"), 1200);
+  EXPECT_TRUE(this->transactions
+                  .execute([&](auto& tx) {
+                    this->create_order("repeated");
+                    const std::vector<Ticket> tickets = tx.try_add(orders_placed(ids));
+                    EXPECT_EQ(results_of(tickets),
+                              std::vector<AddResult>(ids.size(), AddResult::duplicate));
+                    tx.set_rollback_only();
+                  })
+                  .rolled_back());
   EXPECT_THROW(static_cast<void>(this->transactions.execute([&](auto& tx) {
                  this->create_order("again");
                  tx.add(orders_placed({"new", "7"}));

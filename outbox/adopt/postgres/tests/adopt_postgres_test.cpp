@@ -76,6 +76,28 @@ TEST_F(AdoptPostgresTest, T7_a_savepoint_takes_its_rows_along_even_after_an_erro
   expect_rows("2");
 }
 
+// The server has no statistics of the table yet.
+TEST_F(AdoptPostgresTest, C5_repeated_messages_are_looked_up_one_by_one) {
+  shop.execute(
+      "ALTER TABLE local_message SET (autovacuum_enabled = off);"
+      "INSERT INTO local_message (message_type, biz_type, identifier, content)"
+      " SELECT 'order.placed', 'order', n, '{}' FROM generate_series(1, 20000) AS n");
+  std::vector<std::string> ids;
+  for (int i = 1; i <= 300; ++i) ids.push_back(std::to_string(i));
+  client.query("BEGIN");
+  create_order("A");
+  for (const Ticket& ticket : outbox.add(connection, orders_placed(ids))) {
+    ASSERT_EQ(ticket.result, AddResult::duplicate);
+  }
+  EXPECT_LE(std::stoi(client
+                          .query("SELECT seq_tup_read + idx_tup_fetch"
+                                 " FROM pg_stat_xact_user_tables"
+                                 " WHERE relname = 'local_message'")
+                          .at(0)),
+            1000);
+  client.query("ROLLBACK");
+}
+
 TEST_F(AdoptPostgresTest, T9_nothing_is_added_to_an_aborted_transaction) {
   TransactionTemplate<PGconn*> transactions(connection, outbox);
   const auto outcome = transactions.execute([&](Tx& tx) {
