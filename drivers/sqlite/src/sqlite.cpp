@@ -22,7 +22,7 @@ void check_path(const std::string& path, OpenMode mode) {
   if (std::filesystem::is_directory(status)) {
     throw Failure{{Remedy::fix_call, path + " is a directory", "name the database file"}};
   }
-  if (mode == OpenMode::existing && !std::filesystem::exists(status)) {
+  if (mode == OpenMode::existing && status.type() == std::filesystem::file_type::not_found) {
     throw Failure{{Remedy::fix_call, "no database at " + path,
                    "create it with: waybill schema apply --store sqlite://" +
                        std::filesystem::absolute(path).string() +

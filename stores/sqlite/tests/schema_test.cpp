@@ -72,6 +72,9 @@ TEST(SqliteStore, says_what_is_wrong_with_the_file_and_what_to_do) {
   const ScratchFolder folder;
   EXPECT_NE(refusal(at(folder.file("missing.db"))).find("waybill schema apply"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder.file("missing.db")));
+  // Nobody can tell whether it is there.
+  std::filesystem::create_symlink("loop.db", folder.file("loop.db"));
+  EXPECT_NE(refusal(at(folder.file("loop.db"))).find("can be read"), std::string::npos);
   EXPECT_NE(refusal(at(folder.file(""))).find("is a directory"), std::string::npos);
   std::ofstream(folder.file("text.db")) << std::string(5000, 'x');
   EXPECT_NE(refusal(at(folder.file("text.db"))).find("no SQLite database"), std::string::npos);
