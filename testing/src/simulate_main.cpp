@@ -1,9 +1,11 @@
 // Runs simulations by seed and prints the history of the first that fails.
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "waybill/testing/simulation.hpp"
 
@@ -84,10 +86,16 @@ int main(int argc, char** argv) {
       return usage();
     }
   }
+  const std::vector<std::string> mutations = waybill::testing::simulation_mutations();
   if (options.mutation == "list") {
-    for (const std::string& name : waybill::testing::simulation_mutations())
-      std::printf("%s\n", name.c_str());
+    for (const std::string& name : mutations) std::printf("%s\n", name.c_str());
     return 0;
+  }
+  if (!options.mutation.empty() &&
+      std::find(mutations.begin(), mutations.end(), options.mutation) == mutations.end()) {
+    std::fprintf(stderr, "no mutation '%s'; --mutation list names them\n",
+                 options.mutation.c_str());
+    return 2;
   }
   std::uint64_t rows = 0;
   std::uint64_t copies = 0;
