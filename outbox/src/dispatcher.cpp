@@ -105,9 +105,10 @@ void Dispatcher::ring() const noexcept {
 }
 
 Dispatcher::Lane& Dispatcher::lane_of(const std::string& destination) {
-  auto& lane = lanes_[destination];
-  if (!lane) lane = std::make_unique<Lane>(*this, destination);
-  return *lane;
+  const auto known = lanes_.find(destination);
+  if (known != lanes_.end()) return *known->second;
+  auto lane = std::make_unique<Lane>(*this, destination);  // throws when there is no thread for it
+  return *lanes_.emplace(destination, std::move(lane)).first->second;
 }
 
 // False when the row is the relay's.
