@@ -403,6 +403,8 @@ std::vector<Rows> Database::run(std::span<const Call> calls, After after) {
     const Rows rows(next_result(in_doubt, until));
     if (rows.status() == PGRES_PIPELINE_SYNC) break;
     if (rows.status() == PGRES_FATAL_ERROR && !failed) failed = rows.error();
+    // On what libpq has given up, for garbage or want of memory, no sync comes any more.
+    if (!is_connected()) lose(in_doubt, PQerrorMessage(connection));
   }
   if (!failed) return answers;
   // COMMIT was skipped behind the error: the transaction is still open, and failed.
@@ -438,6 +440,7 @@ void Database::roll_back() noexcept {
     const Steady until = std::chrono::steady_clock::now() + settings_.answer_timeout;
     static_cast<void>(receive(false, until));
     while (Rows(next_result(false, until)).status() != PGRES_PIPELINE_SYNC) {
+      if (!is_connected()) lose(false, PQerrorMessage(connection_.get()));
     }
   } catch (const Failure&) {
     connection_.reset();  // the server rolls back what has no connection
