@@ -14,11 +14,16 @@ usage() {
 
 say() { echo "$name: $*" >&2; }
 
-# as USER COMMAND...: as USER if this is root, else as whoever this is.
+# as USER COMMAND...: as USER if this is root, else as whoever this is. Not by runuser: it waits for the command, stands
+# still with it, and stays when the command is then killed.
 as() {
   user=$1
   shift
-  if [ "$(id -u)" -eq 0 ]; then runuser -u "$user" -- "$@"; else "$@"; fi
+  if [ "$(id -u)" -eq 0 ]; then
+    setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups -- "$@"
+  else
+    "$@"
+  fi
 }
 
 # in_background COMMAND...: holds nothing open of what the caller gave, which may wait for the end of a pipe.
