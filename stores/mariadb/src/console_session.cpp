@@ -84,10 +84,7 @@ class MariadbConsoleSession final : public ConsoleSession {
       parameters.add_optional(filter.destination);
       parameters.add_optional(filter.since).add_optional(filter.until);
       parameters.add(std::int64_t{std::clamp(filter.rows_max, 1U, store::kListRowsMax)});
-      const Rows found = connection_.read(sql::kList, parameters);
-      std::vector<MessageRow> rows;
-      for (std::size_t at = 0; at < found.size(); ++at) rows.push_back(store::read_row(found, at));
-      return rows;
+      return store::read_rows(connection_.read(sql::kList, parameters));
     });
   }
 
@@ -95,22 +92,10 @@ class MariadbConsoleSession final : public ConsoleSession {
     return guarded([&]() -> std::optional<MessageHistory> {
       const Rows row = connection_.read(sql::kRow, Parameters().add(id));
       if (row.size() == 0) return std::nullopt;
-      MessageHistory history;
-      history.row = store::read_row(row, 0);
-      const Rows receipts =
-          connection_.read(sql::kReceipts, Parameters().add(std::string_view(json_list({&id, 1}))));
-      for (std::size_t at = 0; at < receipts.size(); ++at) {
-        history.receipts.push_back({receipts.text(at, 1),
-                                    parse_verdict(receipts.view(at, 2)).value_or(Verdict::failed),
-                                    static_cast<std::uint32_t>(receipts.number(at, 3)),
-                                    receipts.text(at, 4), receipts.time(at, 5)});
-      }
-      const Rows audit = connection_.read(sql::kAuditEntries, Parameters().add(id));
-      for (std::size_t at = 0; at < audit.size(); ++at) {
-        history.audit.push_back({audit.time(at, 0), audit.text(at, 1), audit.text(at, 2),
-                                 audit.text(at, 3), audit.text(at, 4)});
-      }
-      return history;
+      return store::read_history(
+          row,
+          connection_.read(sql::kReceipts, Parameters().add(std::string_view(json_list({&id, 1})))),
+          connection_.read(sql::kAuditEntries, Parameters().add(id)));
     });
   }
 

@@ -55,17 +55,9 @@ class MariadbRelaySession final : public RelaySession {
   Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type, bool confirmed,
                                            std::uint32_t rows_max) override {
     return guarded([&] {
-      const Rows rows = connection_.read(
+      return store::read_key_blocks(connection_.read(
           sql::kKeyBlocks,
-          Parameters().add(message_type).add(std::int64_t{confirmed}).add(std::int64_t{rows_max}));
-      std::vector<KeyBlock> blocks;
-      for (std::size_t at = 0; at < rows.size(); ++at) {
-        const auto state = parse_message_state(rows.view(at, 2));
-        if (!state) continue;
-        blocks.push_back({rows.number(at, 0), rows.text(at, 1), *state,
-                          static_cast<std::uint32_t>(rows.number(at, 3)), rows.number(at, 4) != 0});
-      }
-      return blocks;
+          Parameters().add(message_type).add(std::int64_t{confirmed}).add(std::int64_t{rows_max})));
     });
   }
 

@@ -6,6 +6,7 @@
 #include "connection.hpp"
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::mariadb {
@@ -149,10 +150,7 @@ class MariadbCatalog final : public store::Catalog {
   }
 
   std::vector<std::string> columns(const std::string& table) override {
-    const Rows rows = connection_.read(kTableColumns, of_table(table));
-    std::vector<std::string> columns;
-    for (std::size_t at = 0; at < rows.size(); ++at) columns.push_back(rows.text(at, 0));
-    return columns;
+    return store::read_texts(connection_.read(kTableColumns, of_table(table)));
   }
 
   std::vector<store::IndexShape> indexes(const std::string& table) override {

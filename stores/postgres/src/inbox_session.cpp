@@ -3,6 +3,7 @@
 
 #include "sessions.hpp"
 #include "sql.hpp"
+#include "waybill/stores/columns.hpp"
 #include "waybill/stores/rules.hpp"
 
 namespace waybill::postgres {
@@ -17,22 +18,9 @@ class PostgresInboxSession final : public InboxSession {
   Result<std::vector<PendingConfirmation>> pending(std::string_view consumer, std::int64_t after,
                                                    std::uint32_t rows_max) override {
     return guarded([&] {
-      const Rows found = connection_.read(
+      return store::read_pending(connection_.read(
           sql::kPending,
-          std::move(Parameters().add(consumer).add(after).add(std::int64_t{rows_max})));
-      std::vector<PendingConfirmation> rows;
-      for (std::size_t at = 0; at < found.size(); ++at) {
-        PendingConfirmation row;
-        row.position = found.number(at, 0);
-        row.message_id = found.text(at, 1);
-        row.epoch = static_cast<std::uint32_t>(found.number(at, 2));
-        row.verdict = parse_verdict(found.view(at, 3)).value_or(Verdict::done);
-        row.reason = found.text(at, 4);
-        row.sent_at = found.time(at, 5);
-        row.gmt_create = found.time(at, 6);
-        rows.push_back(std::move(row));
-      }
-      return rows;
+          std::move(Parameters().add(consumer).add(after).add(std::int64_t{rows_max}))));
     });
   }
 
@@ -161,18 +149,11 @@ class PostgresInboxSession final : public InboxSession {
   // An empty name does not restrict.
   std::vector<ParkedMessage> read_parked(std::string_view consumer, std::string_view message_id,
                                          std::uint32_t rows_max) {
-    const Rows found = connection_.read(sql::kParked, std::move(Parameters()
-                                                                    .add_optional(consumer)
-                                                                    .add_optional(message_id)
-                                                                    .add(std::int64_t{rows_max})));
-    std::vector<ParkedMessage> rows;
-    for (std::size_t at = 0; at < found.size(); ++at) {
-      rows.push_back({found.text(at, 0), found.text(at, 1), found.text(at, 2), found.text(at, 3),
-                      static_cast<std::uint32_t>(found.number(at, 4)),
-                      static_cast<std::uint32_t>(found.number(at, 5)), found.time(at, 6),
-                      found.text(at, 7), found.text(at, 8), found.text(at, 9)});
-    }
-    return rows;
+    return store::read_parked(
+        connection_.read(sql::kParked, std::move(Parameters()
+                                                     .add_optional(consumer)
+                                                     .add_optional(message_id)
+                                                     .add(std::int64_t{rows_max}))));
   }
 
   Connection connection_;

@@ -29,12 +29,9 @@ class PostgresRelaySession final : public RelaySession {
 
   Result<std::vector<std::string>> types_present(Lane lane) override {
     return guarded([&] {
-      const Rows rows = connection_.read(lane == Lane::fresh     ? sql::kTypesFresh
-                                         : lane == Lane::overdue ? sql::kTypesOverdue
-                                                                 : sql::kTypesDue);
-      std::vector<std::string> types;
-      for (std::size_t at = 0; at < rows.size(); ++at) types.push_back(rows.text(at, 0));
-      return types;
+      return store::read_texts(connection_.read(lane == Lane::fresh     ? sql::kTypesFresh
+                                                : lane == Lane::overdue ? sql::kTypesOverdue
+                                                                        : sql::kTypesDue));
     });
   }
 
@@ -45,17 +42,9 @@ class PostgresRelaySession final : public RelaySession {
   Result<std::vector<KeyBlock>> key_blocks(std::string_view message_type, bool confirmed,
                                            std::uint32_t rows_max) override {
     return guarded([&] {
-      const Rows rows = connection_.read(
+      return store::read_key_blocks(connection_.read(
           sql::kKeyBlocks,
-          std::move(Parameters().add(message_type).add(confirmed).add(std::int64_t{rows_max})));
-      std::vector<KeyBlock> blocks;
-      for (std::size_t at = 0; at < rows.size(); ++at) {
-        const auto state = parse_message_state(rows.view(at, 2));
-        if (!state) continue;
-        blocks.push_back({rows.number(at, 0), rows.text(at, 1), *state,
-                          static_cast<std::uint32_t>(rows.number(at, 3)), rows.number(at, 4) != 0});
-      }
-      return blocks;
+          std::move(Parameters().add(message_type).add(confirmed).add(std::int64_t{rows_max}))));
     });
   }
 

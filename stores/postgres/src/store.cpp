@@ -1,46 +1,14 @@
 #include "sessions.hpp"
+#include "waybill/stores/opened.hpp"
 #include "waybill/stores/postgres.hpp"
 
 namespace waybill::postgres {
-namespace {
-
-class PostgresMessageStore final : public MessageStore {
- public:
-  explicit PostgresMessageStore(Options options) : options_(std::move(options)) {}
-
-  Dialect dialect() const noexcept override { return Dialect::postgres; }
-  Result<std::unique_ptr<RelaySession>> open_relay() override {
-    return guarded([&] { return make_relay_session(options_); });
-  }
-  Result<std::unique_ptr<ConfirmSession>> open_confirm() override {
-    return guarded([&] { return make_confirm_session(options_); });
-  }
-  Result<std::unique_ptr<ConsoleSession>> open_console() override {
-    return guarded([&] { return make_console_session(options_); });
-  }
-
- private:
-  const Options options_;
-};
-
-class PostgresInboxStore final : public InboxStore {
- public:
-  explicit PostgresInboxStore(Options options) : options_(std::move(options)) {}
-  Result<std::unique_ptr<InboxSession>> open() override {
-    return guarded([&] { return make_inbox_session(options_); });
-  }
-
- private:
-  const Options options_;
-};
-
-}  // namespace
 
 Result<std::unique_ptr<MessageStore>> open_message_store(const Options& options) {
   return guarded([&]() -> std::unique_ptr<MessageStore> {
     Connection connection(options, Planner::by_index);
     verify(connection, options, SchemaPart::producer);
-    return std::make_unique<PostgresMessageStore>(options);
+    return std::make_unique<store::OpenedMessageStore<Dialect::postgres, Options>>(options);
   });
 }
 
@@ -48,7 +16,7 @@ Result<std::unique_ptr<InboxStore>> open_inbox_store(const Options& options) {
   return guarded([&]() -> std::unique_ptr<InboxStore> {
     Connection connection(options, Planner::by_index);
     verify(connection, options, SchemaPart::consumer);
-    return std::make_unique<PostgresInboxStore>(options);
+    return std::make_unique<store::OpenedInboxStore<Options>>(options);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "waybill/inbox_store.hpp"
 #include "waybill/message_store.hpp"
 #include "waybill/stores/rules.hpp"
 
@@ -30,6 +31,21 @@ template <class Rows>
   row.reason = rows.text(at, 14);
   decode(row, rows.view(at, 6), rows.is_null(at, 3) || rows.is_null(at, 4) || rows.is_null(at, 5));
   return row;
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<MessageRow> read_rows(const Rows& rows) {
+  std::vector<MessageRow> all;
+  for (std::size_t at = 0; at < rows.size(); ++at) all.push_back(read_row(rows, at));
+  return all;
+}
+
+// The first column.
+template <class Rows>
+[[nodiscard]] std::vector<std::string> read_texts(const Rows& rows) {
+  std::vector<std::string> texts;
+  for (std::size_t at = 0; at < rows.size(); ++at) texts.push_back(rows.text(at, 0));
+  return texts;
 }
 
 // Throws Failure for a route that only a foreign hand can have written.
@@ -82,6 +98,65 @@ template <class Rows>
                         static_cast<std::uint32_t>(rows.number(at, 3)), rows.text(at, 4)});
   }
   return receipts;
+}
+
+// A state that is none holds back nothing.
+template <class Rows>
+[[nodiscard]] std::vector<KeyBlock> read_key_blocks(const Rows& rows) {
+  std::vector<KeyBlock> blocks;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    const auto state = parse_message_state(rows.view(at, 2));
+    if (!state) continue;
+    blocks.push_back({rows.number(at, 0), rows.text(at, 1), *state,
+                      static_cast<std::uint32_t>(rows.number(at, 3)), rows.number(at, 4) != 0});
+  }
+  return blocks;
+}
+
+template <class Rows>
+[[nodiscard]] MessageHistory read_history(const Rows& row, const Rows& receipts,
+                                          const Rows& audit) {
+  MessageHistory history;
+  history.row = read_row(row, 0);
+  for (std::size_t at = 0; at < receipts.size(); ++at) {
+    history.receipts.push_back({receipts.text(at, 1),
+                                parse_verdict(receipts.view(at, 2)).value_or(Verdict::failed),
+                                static_cast<std::uint32_t>(receipts.number(at, 3)),
+                                receipts.text(at, 4), receipts.time(at, 5)});
+  }
+  for (std::size_t at = 0; at < audit.size(); ++at) {
+    history.audit.push_back({audit.time(at, 0), audit.text(at, 1), audit.text(at, 2),
+                             audit.text(at, 3), audit.text(at, 4)});
+  }
+  return history;
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<PendingConfirmation> read_pending(const Rows& rows) {
+  std::vector<PendingConfirmation> pending;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    PendingConfirmation& row = pending.emplace_back();
+    row.position = rows.number(at, 0);
+    row.message_id = rows.text(at, 1);
+    row.epoch = static_cast<std::uint32_t>(rows.number(at, 2));
+    row.verdict = parse_verdict(rows.view(at, 3)).value_or(Verdict::done);
+    row.reason = rows.text(at, 4);
+    row.sent_at = rows.time(at, 5);
+    row.gmt_create = rows.time(at, 6);
+  }
+  return pending;
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<ParkedMessage> read_parked(const Rows& rows) {
+  std::vector<ParkedMessage> parked;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    parked.push_back({rows.text(at, 0), rows.text(at, 1), rows.text(at, 2), rows.text(at, 3),
+                      static_cast<std::uint32_t>(rows.number(at, 4)),
+                      static_cast<std::uint32_t>(rows.number(at, 5)), rows.time(at, 6),
+                      rows.text(at, 7), rows.text(at, 8), rows.text(at, 9)});
+  }
+  return parked;
 }
 
 }  // namespace waybill::store
