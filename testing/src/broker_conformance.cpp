@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <set>
-#include <stdexcept>
 #include <thread>
 
 #include "waybill/testing/broker_driver.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
 namespace {
@@ -16,10 +16,6 @@ const DatabaseTime kSentAt(std::chrono::microseconds(1'764'000'000'123'456));
 
 Steady now() {
   return std::chrono::steady_clock::now();
-}
-
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
 }
 
 }  // namespace

@@ -9,13 +9,10 @@
 #include <stdexcept>
 
 #include "waybill/testing/broker_conformance.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
 namespace {
-
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
 
 Steady now() {
   return std::chrono::steady_clock::now();

@@ -1,24 +1,12 @@
 #include "kafka_fixture.hpp"
 
-#include <stdlib.h>
-
-#include <filesystem>
 #include <stdexcept>
 
 #include "subscriber.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
 namespace {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
-
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
 
 Steady now() {
   return std::chrono::steady_clock::now();
@@ -30,18 +18,9 @@ Server shared_kafka() {
   return Server::shared(WAYBILL_SERVERS_TOOLS, "kafka");
 }
 
-OwnKafka::OwnKafka(const std::string& properties)
-    : folder_("/var/tmp/" + random_name("waybill-kafka")), server_([&] {
-        if (!properties.empty()) setenv("WAYBILL_KAFKA_PROPERTIES", properties.c_str(), 1);
-        Server server = Server::own(WAYBILL_SERVERS_TOOLS, "kafka", folder_);
-        unsetenv("WAYBILL_KAFKA_PROPERTIES");
-        return server;
-      }()) {}
-
-void OwnKafka::wipe_and_start() const {
-  server_.kill();
-  std::filesystem::remove_all(folder_ + "/kafka/data");
-  server_.start();
+Server own_kafka(const std::string& properties) {
+  return Server::own(WAYBILL_SERVERS_TOOLS, "kafka", "/var/tmp/" + random_name("waybill-kafka"),
+                     "WAYBILL_KAFKA_PROPERTIES='" + properties + "'");
 }
 
 KafkaFixture::KafkaFixture(std::uint32_t partitions)

@@ -35,23 +35,9 @@ class KafkaFixture final : public BrokerFixture {
 
 [[nodiscard]] Server shared_kafka();
 
-// A server that belongs to one test, in a folder of its own.
-class OwnKafka {
- public:
-  // With more server properties in the file `properties`, unless that is empty.
-  explicit OwnKafka(const std::string& properties = {});
-  [[nodiscard]] std::string url() const { return server_.url(); }
-  void start() const { server_.start(); }
-  void kill() const { server_.kill(); }
-  void suspend() const { server_.suspend(); }
-  void resume() const { server_.resume(); }
-  // Comes back empty, on the same port.
-  void wipe_and_start() const;
-
- private:
-  std::string folder_;
-  Server server_;
-};
+// A server that belongs to one test, in a folder of its own, with more server properties in the
+// file `properties`, unless that is empty.
+[[nodiscard]] Server own_kafka(const std::string& properties = {});
 
 class HarmableKafka final : public HarmableBroker {
  public:
@@ -70,12 +56,15 @@ class HarmableKafka final : public HarmableBroker {
   void create(const std::string& destination) override { kafka_.create(destination); }
   void break_down() override { server_.kill(); }
   void come_back() override { server_.start(); }
-  void come_back_empty() override { server_.wipe_and_start(); }
+  void come_back_empty() override {
+    server_.kill_and_empty();
+    server_.start();
+  }
   void stand_still() override { server_.suspend(); }
   void go_on() override { server_.resume(); }
 
  private:
-  OwnKafka server_;
+  const Server server_ = own_kafka();
   KafkaFixture kafka_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "kafka_fixture.hpp"
 #include "waybill/testing/certificates.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
 namespace {
@@ -42,12 +43,11 @@ listener.name.secure.ssl.keystore.location=)"
         << certificates_->path("server.pem")
         << "\nlistener.name.expired.ssl.keystore.location=" << certificates_->path("expired.pem")
         << "\n";
-    server_ = std::make_unique<OwnKafka>(properties);
+    server_ = std::make_unique<Server>(own_kafka(properties));
     topic_ = random_name("orders");
     kafka::Options plain;
     plain.brokers = server_->url();
-    const Status applied = kafka::apply_topology(plain, {topic_, 1, 1});
-    if (!applied) throw std::runtime_error(applied.error().to_string());
+    must(kafka::apply_topology(plain, {topic_, 1, 1}));
   }
 
   static void TearDownTestSuite() {
@@ -67,9 +67,7 @@ listener.name.secure.ssl.keystore.location=)"
   }
 
   static Answer publish(const kafka::Options& options) {
-    auto publisher = kafka::open_publisher(options);
-    if (!publisher) throw std::runtime_error(publisher.error().to_string());
-    return publish_one(**publisher, message(1, topic_, "a/t/1"));
+    return publish_one(*must(kafka::open_publisher(options)), message(1, topic_, "a/t/1"));
   }
 
   static void expect_refused_certificate(const kafka::Options& options) {
@@ -87,13 +85,13 @@ listener.name.secure.ssl.keystore.location=)"
   static std::uint32_t port_;
 
  private:
-  static std::unique_ptr<OwnKafka> server_;
+  static std::unique_ptr<Server> server_;
 };
 
 std::unique_ptr<Certificates> SecureKafka::certificates_;
 std::string SecureKafka::topic_;
 std::uint32_t SecureKafka::port_ = 0;
-std::unique_ptr<OwnKafka> SecureKafka::server_;
+std::unique_ptr<Server> SecureKafka::server_;
 
 TEST_F(SecureKafka, publishes_and_consumes_with_tls_and_a_password) {
   const kafka::Options options = options_of("alice", "right");

@@ -146,7 +146,7 @@ TEST(RabbitmqPublisher, L4_headers_that_fit_no_frame_are_rejected) {
 TEST(RabbitmqPublisher, L4_the_server_limit_is_learnt_and_costs_no_other_message) {
   const std::string configuration = "/var/tmp/" + random_name("waybill-limit");
   run("echo max_message_size = 100000 >" + configuration);
-  const OwnRabbitmq server(configuration);
+  const Server server = own_rabbitmq(configuration);
   run("rm " + configuration);
   RabbitmqFixture rabbitmq(server.url());
   const auto publisher = rabbitmq.open_publisher();
@@ -170,7 +170,7 @@ TEST(RabbitmqPublisher, L4_the_server_limit_is_learnt_and_costs_no_other_message
 }
 
 TEST(RabbitmqPublisher, A3_a_server_short_of_disk_throttles_what_did_not_leave_and_goes_on) {
-  const OwnRabbitmq server;
+  const Server server = own_rabbitmq();
   RabbitmqFixture rabbitmq(server.url());
   rabbitmq.options.publish_timeout = seconds(2);
   const auto publisher = rabbitmq.open_publisher();

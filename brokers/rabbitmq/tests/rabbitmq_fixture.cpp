@@ -1,50 +1,21 @@
 #include "rabbitmq_fixture.hpp"
 
-#include <stdlib.h>
-
 #include <cstdio>
-#include <filesystem>
 #include <stdexcept>
 
 #include "raw_client.hpp"
 #include "subscriber.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
-namespace {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
-
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
-
-}  // namespace
-
 Server shared_rabbitmq() {
   return Server::shared(WAYBILL_SERVERS_TOOLS, "rabbitmq");
 }
 
-OwnRabbitmq::OwnRabbitmq(const std::string& configuration)
-    : folder_("/var/tmp/" + random_name("waybill-rabbitmq")), server_([&] {
-        if (!configuration.empty()) setenv("WAYBILL_RABBITMQ_CONF", configuration.c_str(), 1);
-        Server server = Server::own(WAYBILL_SERVERS_TOOLS, "rabbitmq", folder_);
-        unsetenv("WAYBILL_RABBITMQ_CONF");
-        return server;
-      }()) {}
-
-void OwnRabbitmq::wipe_and_start() const {
-  server_.kill();
-  std::filesystem::remove_all(folder_ + "/rabbitmq/data");
-  server_.start();
-}
-
-void OwnRabbitmq::control(const std::string& arguments) const {
-  run("WAYBILL_SERVERS='" + folder_ + "' " + WAYBILL_SERVERS_TOOLS + "/rabbitmq ctl " + arguments +
-      " 2>&1");
+Server own_rabbitmq(const std::string& configuration) {
+  return Server::own(WAYBILL_SERVERS_TOOLS, "rabbitmq",
+                     "/var/tmp/" + random_name("waybill-rabbitmq"),
+                     "WAYBILL_RABBITMQ_CONF='" + configuration + "'");
 }
 
 RabbitmqFixture::RabbitmqFixture() : RabbitmqFixture(shared_rabbitmq().url()) {}

@@ -50,26 +50,9 @@ class RabbitmqFixture final : public BrokerFixture {
 
 [[nodiscard]] Server shared_rabbitmq();
 
-// A server that belongs to one test, in a folder of its own.
-class OwnRabbitmq {
- public:
-  // With more configuration in the file `configuration`, unless that is empty.
-  explicit OwnRabbitmq(const std::string& configuration = {});
-  [[nodiscard]] std::string url() const { return server_.url(); }
-  void start() const { server_.start(); }
-  void stop() const { server_.stop(); }
-  void kill() const { server_.kill(); }
-  void suspend() const { server_.suspend(); }
-  void resume() const { server_.resume(); }
-  // Comes back empty, on the same port.
-  void wipe_and_start() const;
-  // Its rabbitmqctl.
-  void control(const std::string& arguments) const;
-
- private:
-  std::string folder_;
-  Server server_;
-};
+// A server that belongs to one test, in a folder of its own, with more configuration in the file
+// `configuration`, unless that is empty.
+[[nodiscard]] Server own_rabbitmq(const std::string& configuration = {});
 
 class HarmableRabbitmq final : public HarmableBroker {
  public:
@@ -88,12 +71,15 @@ class HarmableRabbitmq final : public HarmableBroker {
   void create(const std::string& /*destination*/) override { rabbitmq_.declare("points"); }
   void break_down() override { server_.kill(); }
   void come_back() override { server_.start(); }
-  void come_back_empty() override { server_.wipe_and_start(); }
+  void come_back_empty() override {
+    server_.kill_and_empty();
+    server_.start();
+  }
   void stand_still() override { server_.suspend(); }
   void go_on() override { server_.resume(); }
 
  private:
-  OwnRabbitmq server_;
+  const Server server_ = own_rabbitmq();
   RabbitmqFixture rabbitmq_;
 };
 

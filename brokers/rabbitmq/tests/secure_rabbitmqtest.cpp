@@ -5,6 +5,7 @@
 
 #include "rabbitmq_fixture.hpp"
 #include "waybill/testing/certificates.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::testing {
 namespace {
@@ -39,13 +40,12 @@ class SecureRabbitmq : public ::testing::Test {
                                  << "\nssl_options.keyfile = " << certificates_->path("server.key")
                                  << "\nssl_options.verify = verify_none\n";
     run("chmod a+r " + certificates_->path("*"));
-    server_ = std::make_unique<OwnRabbitmq>(configuration);
+    server_ = std::make_unique<Server>(own_rabbitmq(configuration));
     rabbitmq::Topology topology;
     topology.exchange = "orders";
     topology.queue = "orders.points";
     topology.bindings = {"#"};
-    const Status applied = rabbitmq::apply_topology(alice(), topology);
-    if (!applied) throw std::runtime_error(applied.error().to_string());
+    must(rabbitmq::apply_topology(alice(), topology));
   }
 
   static void TearDownTestSuite() {
@@ -67,9 +67,7 @@ class SecureRabbitmq : public ::testing::Test {
   }
 
   static Answer publish(const rabbitmq::Options& options) {
-    auto publisher = rabbitmq::open_publisher(options);
-    if (!publisher) throw std::runtime_error(publisher.error().to_string());
-    return publish_one(**publisher, message(1, "orders/", "a/t/1"));
+    return publish_one(*must(rabbitmq::open_publisher(options)), message(1, "orders/", "a/t/1"));
   }
 
   static void expect_refused_certificate(const rabbitmq::Options& options) {
@@ -88,12 +86,12 @@ class SecureRabbitmq : public ::testing::Test {
   static std::uint32_t port_;
 
  private:
-  static std::unique_ptr<OwnRabbitmq> server_;
+  static std::unique_ptr<Server> server_;
 };
 
 std::unique_ptr<Certificates> SecureRabbitmq::certificates_;
 std::uint32_t SecureRabbitmq::port_ = 0;
-std::unique_ptr<OwnRabbitmq> SecureRabbitmq::server_;
+std::unique_ptr<Server> SecureRabbitmq::server_;
 
 TEST_F(SecureRabbitmq, L3_publishes_with_tls_and_refuses_certificates_of_others) {
   const Answer answer = publish(alice());

@@ -12,6 +12,7 @@
 #include "../../rules/tests/server_fixture.hpp"
 #include "waybill/drivers/mariadb.hpp"
 #include "waybill/stores/mariadb.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::mariadb {
 
@@ -23,13 +24,12 @@ class PlainClient {
   static constexpr const char* kDrop = "";
 
   explicit PlainClient(const std::string& url) : connection_(mysql_init(nullptr), &mysql_close) {
-    const auto address = parse_url(url);
-    if (!address) throw std::runtime_error(address.error().to_string());
+    const Address address = testing::must(parse_url(url));
     MYSQL* connection = connection_.get();
     mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    const char* password = address->password ? address->password->c_str() : nullptr;
-    if (mysql_real_connect(connection, address->host.c_str(), address->user.c_str(), password,
-                           address->database.c_str(), address->port, nullptr,
+    const char* password = address.password ? address.password->c_str() : nullptr;
+    if (mysql_real_connect(connection, address.host.c_str(), address.user.c_str(), password,
+                           address.database.c_str(), address.port, nullptr,
                            CLIENT_MULTI_STATEMENTS) == nullptr) {
       throw std::runtime_error(mysql_error(connection));
     }

@@ -1,6 +1,7 @@
 // What a test does to a whole server: each has one of its own.
 #include "mariadb_fixture.hpp"
 #include "waybill/testing/certificates.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::mariadb {
 namespace {
@@ -12,8 +13,7 @@ class MariadbServer : public ::testing::Test {
                                     "/var/tmp/waybill-own-" + std::to_string(::getpid()))),
         root(std::make_unique<PlainClient>(server.url())) {
     options.url = server.url();
-    const auto applied = apply_schema(options, SchemaPart::producer);
-    if (!applied) throw std::runtime_error(applied.error().to_string());
+    testing::must(apply_schema(options, SchemaPart::producer));
   }
 
   // An ordinary user: root is let in where nobody else is.
@@ -186,14 +186,10 @@ TEST_F(MariadbServer, G1_a_scan_examines_what_it_returns_whatever_the_statistics
 TEST(MariadbTls, an_issuer_in_the_url_is_asked_for_the_servers_certificate_and_name) {
   const testing::Certificates certificates;
   certificates.make("server", 2);
-  ::setenv("WAYBILL_MARIADB_OPTIONS",
-           ("--ssl-cert=" + certificates.path("server.crt") +
-            " --ssl-key=" + certificates.path("server.key"))
-               .c_str(),
-           1);
-  const auto server = testing::Server::own(WAYBILL_SERVERS_TOOLS, "mariadb",
-                                           "/var/tmp/waybill-own-" + std::to_string(::getpid()));
-  ::unsetenv("WAYBILL_MARIADB_OPTIONS");  // for this server only
+  const auto server = testing::Server::own(
+      WAYBILL_SERVERS_TOOLS, "mariadb", "/var/tmp/waybill-own-" + std::to_string(::getpid()),
+      "WAYBILL_MARIADB_OPTIONS='--ssl-cert=" + certificates.path("server.crt") +
+          " --ssl-key=" + certificates.path("server.key") + "'");
   PlainClient root(server.url());
   root.query(
       "CREATE USER secure@127.0.0.1 REQUIRE SSL; GRANT ALL ON waybill.* TO secure@127.0.0.1");

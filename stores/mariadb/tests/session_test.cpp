@@ -1,10 +1,10 @@
 // What MariaDB adds: its locks, its time zones, its plans.
 #include <algorithm>
-#include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "mariadb_fixture.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::mariadb {
 namespace {
@@ -41,11 +41,10 @@ class MariadbSession : public ::testing::Test {
     spec.message_type = "order.placed";
     spec.bytes_max = bytes;
     for (bool exhausted = false; !exhausted && seen.size() < 100;) {
-      const auto page = session.read(spec);
-      if (!page.ok()) throw std::runtime_error(page.error().to_string());
-      exhausted = page->exhausted;
-      EXPECT_TRUE(exhausted || page->rows.size() == 3U) << page->rows.size();
-      for (const MessageRow& row : page->rows) {
+      const LanePage page = testing::must(session.read(spec));
+      exhausted = page.exhausted;
+      EXPECT_TRUE(exhausted || page.rows.size() == 3U) << page.rows.size();
+      for (const MessageRow& row : page.rows) {
         seen.push_back(row.id);
         spec.after = {lane == Lane::overdue ? row.gmt_modified : row.next_attempt_at, row.id};
       }

@@ -3,7 +3,6 @@
 
 #include <sqlite3.h>
 
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,28 +11,11 @@
 #include "../../rules/tests/store_fixture.hpp"
 #include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/stores/sqlite.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 
 namespace waybill::sqlite {
 
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "waybill-store-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+using testing::ScratchFolder;
 
 // A client that knows nothing of waybill.
 class PlainClient {

@@ -21,13 +21,13 @@ inline void must(const Status& status) {
   if (!status) throw std::runtime_error(status.error().to_string());
 }
 
-// Whether the condition comes true within 10 s. It is asked without a pause.
+// Whether the condition comes true within 10 s. It is asked every millisecond.
 template <class Condition>
 [[nodiscard]] bool wait_until(const Condition& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
 }

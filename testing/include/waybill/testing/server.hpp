@@ -18,16 +18,20 @@ class Server {
   static Server shared(const std::string& tools, const std::string& name) { return {tools, name}; }
 
   // One that belongs to this object, in `folder`: to be stopped, killed and wiped by its test.
-  static Server own(const std::string& tools, const std::string& name, const std::string& folder) {
+  // `environment` is what its script reads of it, as a shell has it: "NAME='value'".
+  static Server own(const std::string& tools, const std::string& name, const std::string& folder,
+                    const std::string& environment = {}) {
     Server server(tools, name);
     server.folder_ = folder;
+    server.environment_ = environment;
     server.start();
     return server;
   }
   Server(Server&& other) noexcept
       : tools_(std::move(other.tools_)),
         name_(std::move(other.name_)),
-        folder_(std::exchange(other.folder_, "")) {}
+        folder_(std::exchange(other.folder_, "")),
+        environment_(std::move(other.environment_)) {}
   Server& operator=(Server&&) = delete;
   ~Server() {
     if (!folder_.empty() && std::system(command("wipe").c_str()) != 0) std::perror("wipe");
@@ -45,13 +49,14 @@ class Server {
     kill();
     std::filesystem::remove_all(folder_ + "/" + name_ + "/data");
   }
+  void control(const std::string& arguments) const { run("ctl " + arguments); }  // RabbitMQ's
 
  private:
   Server(std::string tools, std::string name) : tools_(std::move(tools)), name_(std::move(name)) {}
 
   [[nodiscard]] std::string command(const std::string& verb) const {
-    const std::string environment = folder_.empty() ? "" : "WAYBILL_SERVERS='" + folder_ + "' ";
-    return environment + "'" + tools_ + "/" + name_ + "' " + verb;
+    const std::string folder = folder_.empty() ? "" : "WAYBILL_SERVERS='" + folder_ + "' ";
+    return environment_ + " " + folder + "'" + tools_ + "/" + name_ + "' " + verb;
   }
 
   std::string run(const std::string& verb) const {
@@ -68,6 +73,7 @@ class Server {
   std::string tools_;
   std::string name_;
   std::string folder_;  // empty: the shared one
+  std::string environment_;
 };
 
 }  // namespace waybill::testing
