@@ -8,9 +8,13 @@
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/confirm/batch.hpp"
 #include "waybill/confirm/sender.hpp"
+#include "waybill/testing/must.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 
 namespace waybill::confirm::testing {
 namespace {
+
+using waybill::testing::wait_until;
 
 const Key kKey = key_of("points", "points-1");
 const Key kOther = key_of("mail", "mail-1");
@@ -36,11 +40,7 @@ TEST(Reply, is_refused_without_headers_that_end) {
 
 class ReplyTopic : public ::testing::Test {
  protected:
-  ReplyTopic() { queue_.path = (folder_ / "queue.db").string(); }
-  ~ReplyTopic() override {
-    reader_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  ReplyTopic() { queue_.path = folder_.file("queue.db"); }
 
   [[nodiscard]] OpenPublisher publishers() {
     return [this](std::string_view) { return embedded::open_publisher(queue_); };
@@ -69,15 +69,6 @@ class ReplyTopic : public ::testing::Test {
     ASSERT_TRUE(reply.ok()) << reply.error().to_string();
     ASSERT_EQ(reply->status, kPublished);
   }
-  template <class Condition>
-  [[nodiscard]] static bool comes_true(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      std::this_thread::sleep_for(Millis(1));
-    }
-    return true;
-  }
   [[nodiscard]] std::vector<std::string> alarms() {
     const std::lock_guard lock(mutex_);
     return alarms_;
@@ -101,11 +92,7 @@ class ReplyTopic : public ::testing::Test {
                             const std::lock_guard lock(mutex_);
                             if (level == LogLevel::alarm) alarms_.emplace_back(text);
                           }}};
-  const std::filesystem::path folder_ = [] {
-    std::string name = (std::filesystem::temp_directory_path() / "waybill-reply-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot create " + name);
-    return std::filesystem::path(name);
-  }();
+  const waybill::testing::ScratchFolder folder_;
   embedded::Options queue_;
   std::unique_ptr<ReplyReader> reader_;
 };
@@ -124,14 +111,14 @@ TEST_F(ReplyTopic, H1_what_an_inbox_holds_reaches_the_producer_and_is_settled_at
   options.now = [] { return kNow; };
   Sender sender(shop_.inbox(), post(), options);
   ASSERT_TRUE(sender.start().ok());
-  EXPECT_TRUE(comes_true([&] { return sender.stats().confirmed == 4; }))
+  EXPECT_TRUE(wait_until([&] { return sender.stats().confirmed == 4; }))
       << "the broker's answer is enough for the consumer";
   EXPECT_EQ(shop_.count("waybill_inbox WHERE confirmed_at IS NULL"), 0);
   EXPECT_EQ(shop_.state_of("1"), "INIT");
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return shop_.state_of("bad") == "DEAD"; }));
+  EXPECT_TRUE(wait_until([&] { return shop_.state_of("bad") == "DEAD"; }));
   for (const char* id : {"1", "2", "3"}) EXPECT_EQ(shop_.state_of(id), "SUCCESS");
-  EXPECT_TRUE(comes_true([&] { return unread() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return unread() == 0; }));
   EXPECT_EQ(reader_->stats().dropped, 0U);
 }
 
@@ -146,8 +133,8 @@ TEST_F(ReplyTopic, H9_what_no_live_key_signed_is_dropped_before_any_look_up) {
   publish(unsigned_one);
   publish(signed_request("no JSON", kKey));
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return reader_->stats().dropped == 4; }));
-  EXPECT_TRUE(comes_true([&] { return unread() == 0; })) << "they do not come again";
+  EXPECT_TRUE(wait_until([&] { return reader_->stats().dropped == 4; }));
+  EXPECT_TRUE(wait_until([&] { return unread() == 0; })) << "they do not come again";
   EXPECT_EQ(endpoint_.stats().unauthorized, 3U);
   EXPECT_EQ(store_.opened, 0);
   EXPECT_EQ(shop_.state_of("1"), "INIT");
@@ -158,7 +145,7 @@ TEST_F(ReplyTopic, H9_a_consumer_cannot_confirm_for_another_though_it_may_write_
   shop_.add("1");
   publish(signed_request({item("1")}, kOther));
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return endpoint_.stats().not_found == 1; }));
+  EXPECT_TRUE(wait_until([&] { return endpoint_.stats().not_found == 1; }));
   EXPECT_EQ(shop_.state_of("1"), "INIT");
   ASSERT_EQ(alarms().size(), 1U);
   EXPECT_EQ(
@@ -172,8 +159,8 @@ TEST_F(ReplyTopic, H9_a_reply_that_waited_counts_until_it_is_too_old_and_one_fro
   publish(signed_request({item("tomorrow")}, kKey, kNow + std::chrono::hours(24)));
   publish(signed_request({item("hours")}, kKey, kNow - std::chrono::hours(23)));
   start_reader(std::chrono::hours(24));
-  EXPECT_TRUE(comes_true([&] { return shop_.state_of("hours") == "SUCCESS"; }));
-  EXPECT_TRUE(comes_true([&] { return reader_->stats().dropped == 2; }));
+  EXPECT_TRUE(wait_until([&] { return shop_.state_of("hours") == "SUCCESS"; }));
+  EXPECT_TRUE(wait_until([&] { return reader_->stats().dropped == 2; }));
   EXPECT_EQ(shop_.state_of("days"), "INIT");
   EXPECT_EQ(shop_.state_of("tomorrow"), "INIT");
 }
@@ -182,7 +169,7 @@ TEST_F(ReplyTopic, H2_a_reply_that_comes_again_changes_nothing) {
   shop_.add("1");
   for (int copy = 0; copy < 20; ++copy) publish(signed_request({item("1")}, kKey));
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return reader_->stats().requests == 20; }));
+  EXPECT_TRUE(wait_until([&] { return reader_->stats().requests == 20; }));
   EXPECT_EQ(shop_.state_of("1"), "SUCCESS");
 }
 
@@ -193,10 +180,10 @@ TEST_F(ReplyTopic, H8_replies_stay_in_the_topic_while_the_database_has_no_answer
   publish(signed_request({item("1")}, kKey));
   publish(signed_request({item("2")}, kKey));
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return store_.opened >= 5; })) << "it tries again and again";
+  EXPECT_TRUE(wait_until([&] { return store_.opened >= 5; })) << "it tries again and again";
   EXPECT_EQ(unread(), 2);
   store_.is_down = false;
-  EXPECT_TRUE(comes_true([&] { return shop_.state_of("2") == "SUCCESS"; }));
+  EXPECT_TRUE(wait_until([&] { return shop_.state_of("2") == "SUCCESS"; }));
   EXPECT_EQ(shop_.state_of("1"), "SUCCESS");
   EXPECT_EQ(reader_->stats().dropped, 0U);
 }
@@ -206,10 +193,10 @@ TEST_F(ReplyTopic, H8_replies_stay_in_the_topic_while_the_store_throws) {
   store_.throws = true;
   publish(signed_request({item("1")}, kKey));
   start_reader();
-  EXPECT_TRUE(comes_true([&] { return store_.opened >= 3; })) << "it tries again and again";
+  EXPECT_TRUE(wait_until([&] { return store_.opened >= 3; })) << "it tries again and again";
   EXPECT_EQ(unread(), 1);
   store_.throws = false;
-  EXPECT_TRUE(comes_true([&] { return shop_.state_of("1") == "SUCCESS"; }));
+  EXPECT_TRUE(wait_until([&] { return shop_.state_of("1") == "SUCCESS"; }));
 }
 
 TEST_F(ReplyTopic, a_topic_that_is_not_there_leaves_the_confirmation_in_the_inbox) {
@@ -253,7 +240,7 @@ TEST_F(ReplyTopic, a_topic_that_stays_away_is_told_once) {
       },
       options);
   ASSERT_TRUE(reader.start().ok());
-  EXPECT_TRUE(comes_true([&] { return asked >= 20; }));
+  EXPECT_TRUE(wait_until([&] { return asked >= 20; }));
   reader.stop();
   EXPECT_EQ(told, 1);
 }

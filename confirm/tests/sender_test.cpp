@@ -7,9 +7,12 @@
 #include "shop.hpp"
 #include "waybill/confirm/batch.hpp"
 #include "waybill/testing/faulty_post.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::confirm::testing {
 namespace {
+
+using waybill::testing::wait_until;
 
 const Key kKey = key_of("points", "points-1");
 
@@ -63,16 +66,6 @@ class SenderTest : public ::testing::Test {
     ASSERT_TRUE(started.ok()) << started.error().to_string();
   }
 
-  template <class Condition>
-  [[nodiscard]] static bool comes_true(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      std::this_thread::sleep_for(Millis(1));
-    }
-    return true;
-  }
-
   [[nodiscard]] std::int64_t pending() {
     return shop_.count("waybill_inbox WHERE confirmed_at IS NULL");
   }
@@ -115,7 +108,7 @@ TEST_F(SenderTest, H1_sends_what_the_inbox_holds_signed_and_in_batches) {
   small.batch_max = 3;
   small.retention = std::chrono::hours(5);
   start(small, to_endpoint_);
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(requests(), 3U);
   const Request first = request(0);
   EXPECT_EQ(first.method, "POST");
@@ -129,7 +122,7 @@ TEST_F(SenderTest, H1_sends_what_the_inbox_holds_signed_and_in_batches) {
   EXPECT_EQ((*items)[0].sent_at, DatabaseTime(kNow));
   EXPECT_EQ(shop_.count("local_message WHERE state = 'SUCCESS'"), 7);
   EXPECT_EQ(shop_.state_of("bad"), "DEAD");
-  EXPECT_TRUE(comes_true([&] { return sender_->stats().confirmed == 8; }));
+  EXPECT_TRUE(wait_until([&] { return sender_->stats().confirmed == 8; }));
 }
 
 TEST_F(SenderTest, sends_at_once_when_it_is_rung) {
@@ -144,7 +137,7 @@ TEST_F(SenderTest, sends_at_once_when_it_is_rung) {
   for (int i = 1; i <= 3; ++i) {
     shop_.consume(id_of(std::to_string(i)));
     sender_->ring();
-    ASSERT_TRUE(comes_true([&] { return answered == i; }));
+    ASSERT_TRUE(wait_until([&] { return answered == i; }));
   }
 }
 
@@ -158,7 +151,7 @@ TEST_F(SenderTest, what_is_consumed_soon_after_a_ring_goes_into_one_request) {
     shop_.consume(id_of(std::to_string(i)));
     sender_->ring();
   }
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(requests(), 1U);
 }
 
@@ -167,7 +160,7 @@ TEST_F(SenderTest, already_is_an_answer_too) {
   start(options(), [](const Request& request) -> Result<Reply> {
     return reply_to(request, ConfirmResult::already);
   });
-  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pending() == 0; }));
 }
 
 TEST_F(SenderTest, H4_a_lost_request_or_answer_is_repeated_until_it_arrives) {
@@ -180,7 +173,7 @@ TEST_F(SenderTest, H4_a_lost_request_or_answer_is_repeated_until_it_arrives) {
   small.batch_max = 4;
   start(small, waybill::testing::make_faulty(to_endpoint_,
                                              {.lose_request = 0.3, .lose_reply = 0.4, .seed = 7}));
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(shop_.count("local_message WHERE state = 'SUCCESS'"), kRows);
   EXPECT_GT(sender_->stats().failed_requests, 0U);
   // Repeats were answered as the first time: the endpoint counts more items than there are rows.
@@ -192,9 +185,9 @@ TEST_F(SenderTest, H4_a_row_that_a_duplicate_reopened_is_confirmed_again) {
   shop_.add("A");
   shop_.consume(id_of("A"));
   start(options(), to_endpoint_);
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   shop_.query("UPDATE waybill_inbox SET confirmed_at = NULL, epoch = 1");
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(requests(), 2U);
   EXPECT_EQ(parse_batch(request(1).body)->at(0).epoch, 1U);
 }
@@ -219,7 +212,7 @@ TEST_F(SenderTest, H4_a_reopened_row_is_reached_although_newer_ones_keep_coming)
     if (reached || posts >= 100) return Error{Remedy::retry, "enough", {}};
     return reply_to(request, ConfirmResult::done);
   });
-  EXPECT_TRUE(comes_true([&] { return reached || posts >= 100; }));
+  EXPECT_TRUE(wait_until([&] { return reached || posts >= 100; }));
   EXPECT_TRUE(reached);
 }
 
@@ -235,16 +228,16 @@ TEST_F(SenderTest, H8_a_dead_endpoint_blocks_no_consumer_and_is_asked_until_it_a
     shop_.add(std::to_string(i));
     shop_.consume(id_of(std::to_string(i)));
   }
-  ASSERT_TRUE(comes_true([&] { return sender_->stats().failed_requests >= 5; }));
+  ASSERT_TRUE(wait_until([&] { return sender_->stats().failed_requests >= 5; }));
   EXPECT_EQ(pending(), kRows);
   EXPECT_EQ(logged(LogLevel::warning, "connection refused"), 1U);
   is_down = false;
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(shop_.count("local_message WHERE state = 'SUCCESS'"), kRows);
 
   is_down = true;
   shop_.consume(id_of("later"));
-  EXPECT_TRUE(comes_true([&] { return logged(LogLevel::warning, "connection refused") == 2; }));
+  EXPECT_TRUE(wait_until([&] { return logged(LogLevel::warning, "connection refused") == 2; }));
 }
 
 TEST_F(SenderTest, H8_no_answer_whatever_confirms_a_row_or_ends_the_sender) {
@@ -277,7 +270,7 @@ TEST_F(SenderTest, H8_no_answer_whatever_confirms_a_row_or_ends_the_sender) {
     if (!thrown.exchange(true)) throw std::runtime_error("a post that throws");
     return endpoint_.handle(request);
   });
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(confirmed_early, 0);
   EXPECT_EQ(requests(), bad_answers + 2);
   EXPECT_EQ(sender_->stats().failed_requests, bad_answers);
@@ -287,11 +280,11 @@ TEST_F(SenderTest, H8_no_answer_whatever_confirms_a_row_or_ends_the_sender) {
 TEST_F(SenderTest, H8_an_inbox_that_fails_for_a_while_is_opened_again) {
   start(options(), to_endpoint_);
   shop_.query("ALTER TABLE waybill_inbox RENAME TO waybill_inbox_away");
-  ASSERT_TRUE(comes_true([&] { return logged(LogLevel::warning, "waybill_inbox") > 0; }));
+  ASSERT_TRUE(wait_until([&] { return logged(LogLevel::warning, "waybill_inbox") > 0; }));
   shop_.query("ALTER TABLE waybill_inbox_away RENAME TO waybill_inbox");
   shop_.add("A");
   shop_.consume(id_of("A"));
-  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pending() == 0; }));
 }
 
 TEST_F(SenderTest, H3_an_unknown_message_waits_beside_the_others_and_is_given_up_in_the_end) {
@@ -299,7 +292,7 @@ TEST_F(SenderTest, H3_an_unknown_message_waits_beside_the_others_and_is_given_up
   shop_.add("A");
   shop_.consume(id_of("A"));
   start(options(), to_endpoint_);
-  ASSERT_TRUE(comes_true([&] { return pending() == 1; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 1; }));
   EXPECT_EQ(requests(), 1U);
 
   // Each step is one wait: 1 s, 2 s, 4 s … 1 h.
@@ -310,25 +303,25 @@ TEST_F(SenderTest, H3_an_unknown_message_waits_beside_the_others_and_is_given_up
     clock_.step(wait - Millis(1));
     shop_.add("n" + std::to_string(asked));
     shop_.consume(id_of("n" + std::to_string(asked)));
-    ASSERT_TRUE(comes_true([&] { return pending() == 1; })) << "held up by the one that waits";
+    ASSERT_TRUE(wait_until([&] { return pending() == 1; })) << "held up by the one that waits";
     const auto before = endpoint_.stats().not_found;
     EXPECT_EQ(before, asked) << "asked too early after " << passed.count();
     clock_.step(Millis(1));
-    ASSERT_TRUE(comes_true([&] { return endpoint_.stats().not_found == asked + 1; }));
+    ASSERT_TRUE(wait_until([&] { return endpoint_.stats().not_found == asked + 1; }));
     // The answer has been dealt with once a later row is through.
     shop_.add("m" + std::to_string(asked));
     shop_.consume(id_of("m" + std::to_string(asked)));
-    ASSERT_TRUE(comes_true([&] { return pending() <= 1; }));
+    ASSERT_TRUE(wait_until([&] { return pending() <= 1; }));
     ++asked;
     passed += wait;
     wait = std::min<Millis>(wait * 2, std::chrono::hours(1));
     if (passed >= std::chrono::hours(24)) {
-      ASSERT_TRUE(comes_true([&] { return sender_->stats().given_up == 1; }));
+      ASSERT_TRUE(wait_until([&] { return sender_->stats().given_up == 1; }));
     }
   }
   EXPECT_GE(passed, std::chrono::hours(24));
   EXPECT_LT(passed, std::chrono::hours(26));
-  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(logged(LogLevel::alarm, id_of("unknown")), 1U);
 }
 
@@ -338,17 +331,17 @@ TEST_F(SenderTest, H3_only_so_many_unknown_messages_wait_and_the_others_go_on) {
   few.waiting_max = 5;
   for (int i = 0; i < 20; ++i) shop_.consume(id_of("unknown-" + std::to_string(i)));
   start(few, to_endpoint_);
-  ASSERT_TRUE(comes_true([&] { return pending() == 5; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 5; }));
   EXPECT_EQ(sender_->stats().given_up, 15U);
   EXPECT_EQ(logged(LogLevel::alarm, "given up at once"), 1U);
   shop_.add("A");
   shop_.consume(id_of("A"));
-  EXPECT_TRUE(comes_true([&] { return sender_->stats().confirmed == 16U; }));
+  EXPECT_TRUE(wait_until([&] { return sender_->stats().confirmed == 16U; }));
   EXPECT_EQ(pending(), 5);
   // They become known: what waited is confirmed, and there is room again.
   for (int i = 0; i < 20; ++i) shop_.add("unknown-" + std::to_string(i));
   clock_.step(Millis(1000));
-  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pending() == 0; }));
 }
 
 TEST_F(SenderTest, a_row_that_the_producer_refuses_is_found_and_holds_up_no_other) {
@@ -359,13 +352,13 @@ TEST_F(SenderTest, a_row_that_the_producer_refuses_is_found_and_holds_up_no_othe
     if (i == 11) shop_.consume(std::string(800, 'x'));
   }
   start(options(), to_endpoint_);
-  ASSERT_TRUE(comes_true([&] { return pending() == 1; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 1; }));
   EXPECT_EQ(shop_.count("local_message WHERE state = 'SUCCESS'"), kRows);
-  EXPECT_TRUE(comes_true([&] { return logged(LogLevel::alarm, "refuses") == 1; }));
+  EXPECT_TRUE(wait_until([&] { return logged(LogLevel::alarm, "refuses") == 1; }));
   // It is asked for again, and never given up.
   const auto failed = sender_->stats().failed_requests;
   clock_.step(std::chrono::hours(48));
-  EXPECT_TRUE(comes_true([&] { return sender_->stats().failed_requests > failed; }));
+  EXPECT_TRUE(wait_until([&] { return sender_->stats().failed_requests > failed; }));
   EXPECT_EQ(sender_->stats().given_up, 0U);
   EXPECT_EQ(pending(), 1);
 }
@@ -381,7 +374,7 @@ TEST_F(SenderTest, a_body_is_kept_below_the_limit_of_the_endpoint) {
     if (request.body.size() > kLimit) return Reply{413, "", ""};
     return reply_to(request, ConfirmResult::done);
   });
-  ASSERT_TRUE(comes_true([&] { return pending() == 0; }));
+  ASSERT_TRUE(wait_until([&] { return pending() == 0; }));
   EXPECT_EQ(sender_->stats().failed_requests, 0U);
   EXPECT_GT(requests(), 10U);
 }
@@ -392,7 +385,7 @@ TEST_F(SenderTest, an_endpoint_with_a_smaller_limit_gets_smaller_batches) {
     if (request.body.size() > 1000) return Reply{413, "", ""};
     return reply_to(request, ConfirmResult::done);
   });
-  EXPECT_TRUE(comes_true([&] { return pending() == 0; }));
+  EXPECT_TRUE(wait_until([&] { return pending() == 0; }));
 }
 
 TEST_F(SenderTest, stop_leaves_what_is_pending_in_the_inbox) {
@@ -400,7 +393,7 @@ TEST_F(SenderTest, stop_leaves_what_is_pending_in_the_inbox) {
   SenderOptions slow = options();
   slow.backoff_min = slow.backoff_max = std::chrono::hours(1);
   start(slow, [](const Request&) -> Result<Reply> { return Error{Remedy::retry, "down", {}}; });
-  ASSERT_TRUE(comes_true([&] { return sender_->stats().failed_requests == 1; }));
+  ASSERT_TRUE(wait_until([&] { return sender_->stats().failed_requests == 1; }));
   sender_->stop();
   EXPECT_EQ(pending(), 1);
   sender_->stop();

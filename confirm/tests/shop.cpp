@@ -5,27 +5,17 @@
 #include <stdexcept>
 
 #include "waybill/confirm/batch.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::confirm::testing {
 namespace {
 
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
+using waybill::testing::must;
 
 std::string quoted(const std::string& text) {
   std::string sql = "'";
   for (const char c : text) sql += c == '\'' ? std::string("''") : std::string(1, c);
   return sql + "'";
-}
-
-std::filesystem::path make_folder() {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "waybill-confirm-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
-  return pattern;
 }
 
 }  // namespace
@@ -66,8 +56,8 @@ Request signed_request(const std::vector<Confirmation>& items, const Key& key, W
   return signed_request(encode_batch(items), key, at);
 }
 
-Shop::Shop(const std::vector<std::string>& required_consumers) : folder_(make_folder()) {
-  options_.path = (folder_ / "shop.db").string();
+Shop::Shop(const std::vector<std::string>& required_consumers) {
+  options_.path = folder_.file("shop.db");
   options_.write_gap = Millis(0);
   for (const auto part : {sqlite::SchemaPart::producer, sqlite::SchemaPart::consumer}) {
     must(sqlite::apply_schema(options_, part));
@@ -78,16 +68,7 @@ Shop::Shop(const std::vector<std::string>& required_consumers) : folder_(make_fo
   route.message_type = "placed";
   route.destination = "orders";
   route.consumers = required_consumers;
-  if (const Status set = must(store_->open_console())->set_routes({&route, 1}); !set) {
-    throw std::runtime_error(set.error().to_string());
-  }
-}
-
-Shop::~Shop() {
-  store_.reset();
-  inbox_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
+  must(must(store_->open_console())->set_routes({&route, 1}));
 }
 
 void Shop::add(const std::string& identifier) {

@@ -11,6 +11,7 @@
 
 #include "waybill/confirm/endpoint.hpp"
 #include "waybill/stores/sqlite.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 
 namespace waybill::confirm::testing {
 
@@ -37,7 +38,6 @@ inline constexpr WallTime kNow{std::chrono::seconds(1'800'000'000)};
 class Shop {
  public:
   explicit Shop(const std::vector<std::string>& required_consumers = {"points"});
-  ~Shop();
   Shop(const Shop&) = delete;
   Shop& operator=(const Shop&) = delete;
 
@@ -59,7 +59,7 @@ class Shop {
   std::vector<std::string> query(const std::string& sql);
 
  private:
-  std::filesystem::path folder_;
+  waybill::testing::ScratchFolder folder_;
   sqlite::Options options_;
   std::unique_ptr<MessageStore> store_;
   std::unique_ptr<InboxStore> inbox_;

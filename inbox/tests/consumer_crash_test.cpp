@@ -80,7 +80,7 @@ class InboxCrash : public ::testing::TestWithParam<bool> {
   }
 
   ScratchFolder folder_;
-  std::string path_ = folder_.path("points.db");
+  std::string path_ = folder_.file("points.db");
 };
 
 TEST_P(InboxCrash, I1_killed_at_each_boundary_with_ten_duplicates_each_effect_is_there_once) {

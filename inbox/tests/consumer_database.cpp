@@ -100,20 +100,6 @@ class TestInboxSession final : public InboxSession {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder() {
-  path_ = (std::filesystem::temp_directory_path() / "waybill_inbox_XXXXXX").string();
-  if (mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp failed: " + path_);
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string ScratchFolder::path(std::string_view name) const {
-  return path_ + "/" + std::string(name);
-}
-
 Sqlite open_sqlite(const std::string& path, int busy_milliseconds) {
   sqlite3* database = nullptr;
   const int opened = sqlite3_open(path.c_str(), &database);

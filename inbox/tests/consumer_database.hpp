@@ -12,22 +12,12 @@
 #include <vector>
 
 #include "waybill/inbox_store.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 #include "waybill/transaction.hpp"
 
 namespace waybill::inbox::testing {
 
-// A new folder under the system's temporary one, removed with its content.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  [[nodiscard]] std::string path(std::string_view name) const;
-
- private:
-  std::string path_;
-};
+using waybill::testing::ScratchFolder;
 
 struct CloseSqlite {
   void operator()(sqlite3* database) const noexcept { sqlite3_close(database); }

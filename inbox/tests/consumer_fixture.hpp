@@ -73,7 +73,7 @@ class ConsumerTest : public ::testing::Test {
   }
 
   ScratchFolder folder_;
-  std::string path_ = folder_.path("points.db");
+  std::string path_ = folder_.file("points.db");
   TestConnection connection_;
   TestInboxStore store_{path_};
   std::optional<Acks> acks_;

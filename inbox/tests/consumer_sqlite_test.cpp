@@ -33,7 +33,7 @@ class SqlitePoints {
 
  private:
   ScratchFolder folder_;
-  std::string path_ = folder_.path("points.db");
+  std::string path_ = folder_.file("points.db");
 };
 
 }  // namespace

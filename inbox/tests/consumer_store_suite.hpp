@@ -17,7 +17,6 @@
 #include <csignal>
 #include <functional>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +24,7 @@
 #include "consumer_fixture.hpp"
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/inbox/consumer.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::inbox::testing {
 
@@ -46,11 +46,7 @@ struct CountAcks final : OutcomeSink {
   }
 };
 
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
+using waybill::testing::must;
 
 }  // namespace waybill::inbox::testing
 
@@ -220,7 +216,7 @@ class InboxOnDatabase : public ::testing::Test {
   }
 
   ScratchFolder folder_;
-  std::string queue_path_ = folder_.path("queue.db");
+  std::string queue_path_ = folder_.file("queue.db");
   Points points_;
   std::unique_ptr<Publisher> publisher_;
   std::uint64_t token_ = 0;

@@ -1,27 +1,10 @@
 #include "shop_database.hpp"
 
-#include <stdlib.h>
-
 #include <chrono>
 #include <stdexcept>
 #include <thread>
 
 namespace waybill::testing {
-
-ScratchFolder::ScratchFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "waybill-outbox-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-  path_ = pattern;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
-std::string ScratchFolder::path(std::string_view name) const {
-  return (path_ / name).string();
-}
 
 Sqlite open_sqlite(const std::string& path, int busy_milliseconds) {
   sqlite3* raw = nullptr;

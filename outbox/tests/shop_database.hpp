@@ -13,21 +13,9 @@
 #include "order_placed.hpp"
 #include "waybill/adopt/sqlite.hpp"
 #include "waybill/outbox/outbox.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 
 namespace waybill::testing {
-
-// A new folder under the system's temporary one, removed with its content.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  [[nodiscard]] std::string path(std::string_view name) const;
-
- private:
-  std::filesystem::path path_;
-};
 
 struct CloseSqlite {
   void operator()(sqlite3* database) const noexcept { sqlite3_close(database); }
@@ -48,7 +36,7 @@ class ShopDatabase {
   explicit ShopDatabase(Columns columns = Columns::nine);
 
   [[nodiscard]] Sqlite open(int busy_milliseconds = 5000) const;
-  [[nodiscard]] std::string path() const { return folder_.path("shop.db"); }
+  [[nodiscard]] std::string path() const { return folder_.file("shop.db"); }
   // Read on a connection of their own, so that only committed rows count.
   [[nodiscard]] std::int64_t orders() const;
   [[nodiscard]] std::int64_t messages(const std::string& where = "1") const;

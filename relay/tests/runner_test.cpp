@@ -8,6 +8,7 @@
 #include "fake_publisher.hpp"
 #include "waybill/relay/doorbell.hpp"
 #include "waybill/testing/model_store.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::relay {
 namespace {
@@ -16,18 +17,9 @@ using testing::Answer;
 using testing::FakeBroker;
 using testing::Sent;
 using waybill::testing::ModelStore;
+using waybill::testing::wait_until;
 
 constexpr auto kPatience = std::chrono::seconds(10);
-
-template <class Condition>
-[[nodiscard]] bool eventually(Condition condition) {
-  const Steady deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 class RunnerTest : public ::testing::Test {
  protected:
@@ -69,8 +61,8 @@ TEST_F(RunnerTest, F1_publishes_and_advances_every_row_once) {
   for (int i = 0; i < 3000; ++i) store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  EXPECT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == 3000; }));
-  EXPECT_TRUE(eventually([&] { return runner.stats().marked == 3000; }));
+  EXPECT_TRUE(wait_until([&] { return store_.count(MessageState::SUCCESS) == 3000; }));
+  EXPECT_TRUE(wait_until([&] { return runner.stats().marked == 3000; }));
   runner.stop(std::chrono::seconds(2));
   EXPECT_EQ(broker_.sent().size(), 3000U);
   EXPECT_EQ(broker_.copies().size(), 3000U);
@@ -85,7 +77,7 @@ TEST_F(RunnerTest, F1_confirmed_type_goes_to_SENT_and_carries_the_database_time)
   const DatabaseTime before = store_.now();
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.state(id) == MessageState::SENT; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SENT; }));
   const Sent sent = broker_.sent().at(0);
   EXPECT_EQ(sent.message_id, "test/c/m1");
   EXPECT_EQ(sent.body, "content of 1");
@@ -102,7 +94,7 @@ TEST_F(RunnerTest, I5_a_consumer_that_remembers_for_longer_gets_its_copies_for_l
   ASSERT_EQ(store_.state(id), MessageState::SENT);
   store_.jump(std::chrono::days(8));
   ASSERT_TRUE(runner.start().ok());
-  EXPECT_TRUE(eventually([&] { return broker_.sent().size() == 2; }));
+  EXPECT_TRUE(wait_until([&] { return broker_.sent().size() == 2; }));
   EXPECT_NE(store_.state(id), MessageState::DEAD);
 }
 
@@ -114,11 +106,11 @@ TEST_F(RunnerTest, B1_refused_then_healed_is_sent_later) {
   const std::int64_t id = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.row(id).refusals >= 2; }));
+  ASSERT_TRUE(wait_until([&] { return store_.row(id).refusals >= 2; }));
   EXPECT_EQ(store_.state(id), MessageState::RETRY);
   EXPECT_EQ(store_.row(id).reason, "not now");
   refuses = false;
-  EXPECT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
 }
 
 TEST_F(RunnerTest, B2_lost_ack_is_published_again_with_the_same_id) {
@@ -129,7 +121,7 @@ TEST_F(RunnerTest, B2_lost_ack_is_published_again_with_the_same_id) {
   const std::int64_t id = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
   EXPECT_EQ(broker_.copies(), (std::map<std::string, int>{{"test/a/m1", 4}}));
   EXPECT_EQ(store_.row(id).refusals, 0U);
 }
@@ -142,17 +134,17 @@ TEST_F(RunnerTest, A3_down_destination_counts_nothing_and_heals) {
   for (int i = 0; i < 100; ++i) store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] {
+  ASSERT_TRUE(wait_until([&] {
     const RunnerStats stats = runner.stats();
     return !stats.destinations.empty() && stats.destinations[0].breaker == BreakerState::open;
   }));
-  ASSERT_TRUE(eventually([&] { return broker_.sent().size() > 105; })) << "probes go on";
+  ASSERT_TRUE(wait_until([&] { return broker_.sent().size() > 105; })) << "probes go on";
   EXPECT_EQ(store_.count(MessageState::INIT), 100U);
   EXPECT_EQ(runner.stats().refused, 0U);
   EXPECT_EQ(alarms_with("destination 'topic' is down"), 1U);
   EXPECT_NE(runner.stats().last_error.find("connection refused"), std::string::npos);
   down = false;
-  EXPECT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == 100; }));
+  EXPECT_TRUE(wait_until([&] { return store_.count(MessageState::SUCCESS) == 100; }));
 }
 
 TEST_F(RunnerTest, L3_publisher_that_takes_long_to_end_holds_no_other_destination_up) {
@@ -161,7 +153,7 @@ TEST_F(RunnerTest, L3_publisher_that_takes_long_to_end_holds_no_other_destinatio
   broker_.end_with([&](const std::string& destination) {
     if (destination != "topic") return;
     ends = true;
-    EXPECT_TRUE(eventually([&] { return may_end.load(); }));
+    EXPECT_TRUE(wait_until([&] { return may_end.load(); }));
   });
   broker_.answer_with([](const Sent& sent) {
     return sent.destination == "topic" ? Answer{PublishResult::unreachable, "down"} : Answer{};
@@ -170,12 +162,12 @@ TEST_F(RunnerTest, L3_publisher_that_takes_long_to_end_holds_no_other_destinatio
   Runner runner(store_, broker_.opener(), clock_, options());
   for (int i = 0; i < 10; ++i) store_.insert("a");
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return ends.load(); }));
+  ASSERT_TRUE(wait_until([&] { return ends.load(); }));
   const auto counter = store_.lease_view().counter;
-  EXPECT_TRUE(eventually([&] { return store_.lease_view().counter >= counter + 3; }))
+  EXPECT_TRUE(wait_until([&] { return store_.lease_view().counter >= counter + 3; }))
       << "meanwhile probes come due, and the lease is kept";
   const std::int64_t id = store_.insert("b");
-  EXPECT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
   may_end = true;
 }
 
@@ -187,10 +179,10 @@ TEST_F(RunnerTest, L4_refused_for_good_is_DEAD_with_the_reason_and_an_alarm) {
   const std::int64_t id = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, quick);
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.state(id) == MessageState::DEAD; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(id) == MessageState::DEAD; }));
   EXPECT_EQ(store_.row(id).reason, "too large");
   EXPECT_EQ(broker_.sent().size(), 3U);
-  EXPECT_TRUE(eventually([&] { return alarms_with("is DEAD: too large") == 1; }));
+  EXPECT_TRUE(wait_until([&] { return alarms_with("is DEAD: too large") == 1; }));
 }
 
 TEST_F(RunnerTest, C6_defect_row_is_DEAD_and_never_published) {
@@ -199,7 +191,7 @@ TEST_F(RunnerTest, C6_defect_row_is_DEAD_and_never_published) {
   const std::int64_t good = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  EXPECT_TRUE(eventually([&] {
+  EXPECT_TRUE(wait_until([&] {
     return store_.state(bad) == MessageState::DEAD && store_.state(good) == MessageState::SUCCESS;
   }));
   EXPECT_EQ(store_.row(bad).reason, "content is no base64");
@@ -211,12 +203,12 @@ TEST_F(RunnerTest, C4_type_without_route_waits_and_goes_on_when_the_route_exists
   const std::int64_t other = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.state(other) == MessageState::SUCCESS; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(other) == MessageState::SUCCESS; }));
   ASSERT_TRUE(
-      eventually([&] { return alarms_with("'unknown' wait: the type has no route") == 1; }));
+      wait_until([&] { return alarms_with("'unknown' wait: the type has no route") == 1; }));
   EXPECT_EQ(store_.state(waiting), MessageState::INIT);
   store_.set_route({.message_type = "unknown", .destination = "elsewhere", .consumers = {}});
-  EXPECT_TRUE(eventually([&] { return store_.state(waiting) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(waiting) == MessageState::SUCCESS; }));
 }
 
 TEST_F(RunnerTest, C4_destination_that_cannot_be_opened_stops_only_its_types) {
@@ -231,8 +223,8 @@ TEST_F(RunnerTest, C4_destination_that_cannot_be_opened_stops_only_its_types) {
   const std::int64_t fine = store_.insert("a");
   Runner runner(store_, some, clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  EXPECT_TRUE(eventually([&] { return store_.state(fine) == MessageState::SUCCESS; }));
-  EXPECT_TRUE(eventually([&] { return alarms_with("not configured") == 1; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(fine) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return alarms_with("not configured") == 1; }));
   EXPECT_EQ(store_.state(stuck), MessageState::INIT);
 }
 
@@ -245,7 +237,7 @@ TEST_F(RunnerTest, F2_failed_mark_is_repeated_without_publishing_again) {
   const std::int64_t id = store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  EXPECT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
   EXPECT_EQ(broker_.sent().size(), 1U);
 }
 
@@ -255,7 +247,7 @@ TEST_F(RunnerTest, G3_standby_takes_over_when_the_holder_is_silent) {
   Runner runner(store_, broker_.opener(), clock_, options());
   const Steady started = clock_.now();
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
   EXPECT_GE(clock_.now() - started, Millis(500)) << "not before ttl + margin";
   EXPECT_EQ(runner.stats().fence, 8U);
 }
@@ -264,14 +256,14 @@ TEST_F(RunnerTest, G3_two_relays_publish_each_row_once_and_the_standby_follows) 
   Runner first(store_, broker_.opener(), clock_, options("first"));
   Runner second(store_, broker_.opener(), clock_, options("second"));
   ASSERT_TRUE(first.start().ok());
-  ASSERT_TRUE(eventually([&] { return first.stats().is_leader; }));
+  ASSERT_TRUE(wait_until([&] { return first.stats().is_leader; }));
   ASSERT_TRUE(second.start().ok());
   for (int i = 0; i < 500; ++i) store_.insert("a");
-  ASSERT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == 500; }));
+  ASSERT_TRUE(wait_until([&] { return store_.count(MessageState::SUCCESS) == 500; }));
   EXPECT_FALSE(second.stats().is_leader);
   first.stop(std::chrono::seconds(2));
   for (int i = 0; i < 500; ++i) store_.insert("a");
-  EXPECT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == 1000; }));
+  EXPECT_TRUE(wait_until([&] { return store_.count(MessageState::SUCCESS) == 1000; }));
   EXPECT_EQ(broker_.sent().size(), 1000U);
 }
 
@@ -308,7 +300,7 @@ TEST_F(RunnerTest, G6_once_leaves_what_cannot_be_published_now) {
 TEST_F(RunnerTest, G6_once_says_who_holds_the_lease) {
   Runner holder(store_, broker_.opener(), clock_, options("holder"));
   ASSERT_TRUE(holder.start().ok());
-  ASSERT_TRUE(eventually([&] { return holder.stats().is_leader; }));
+  ASSERT_TRUE(wait_until([&] { return holder.stats().is_leader; }));
   Runner runner(store_, broker_.opener(), clock_, options("other"));
   const auto report = runner.run_once(Millis(100));
   ASSERT_FALSE(report.ok());
@@ -321,7 +313,7 @@ TEST_F(RunnerTest, stop_does_not_wait_longer_than_told_for_a_hanging_broker) {
   for (int i = 0; i < 10; ++i) store_.insert("a");
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return broker_.sent().size() == 10; }));
+  ASSERT_TRUE(wait_until([&] { return broker_.sent().size() == 10; }));
   const Steady before = clock_.now();
   runner.stop(Millis(300));
   EXPECT_LT(clock_.now() - before, std::chrono::seconds(2));
@@ -337,7 +329,7 @@ TEST_F(RunnerTest, a_runner_that_was_stopped_starts_again) {
     EXPECT_FALSE(runner.start().ok()) << "it runs already";
     store_.insert("a");
     const auto done = static_cast<std::size_t>(round);
-    ASSERT_TRUE(eventually([&] { return store_.count(MessageState::SUCCESS) == done; }));
+    ASSERT_TRUE(wait_until([&] { return store_.count(MessageState::SUCCESS) == done; }));
     runner.stop(std::chrono::seconds(1));
   }
   EXPECT_EQ(broker_.sent().size(), 3U);
@@ -364,12 +356,12 @@ TEST_F(RunnerTest, survives_a_store_that_fails_for_a_while) {
   };
   Runner runner(store_, broker_.opener(), clock_, options());
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return runner.stats().is_leader; }));
+  ASSERT_TRUE(wait_until([&] { return runner.stats().is_leader; }));
   broken = true;
-  ASSERT_TRUE(eventually([&] { return alarms_with("the message store fails") == 1; }));
+  ASSERT_TRUE(wait_until([&] { return alarms_with("the message store fails") == 1; }));
   const std::int64_t id = store_.insert("a");
   broken = false;
-  EXPECT_TRUE(eventually([&] { return store_.state(id) == MessageState::SUCCESS; }));
+  EXPECT_TRUE(wait_until([&] { return store_.state(id) == MessageState::SUCCESS; }));
 }
 
 TEST_F(RunnerTest, a_ring_beats_the_poll) {
@@ -378,10 +370,10 @@ TEST_F(RunnerTest, a_ring_beats_the_poll) {
   slow.doorbell = "relay runner test " + std::to_string(::getpid());
   Runner runner(store_, broker_.opener(), clock_, slow);
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return runner.stats().is_leader; }));
+  ASSERT_TRUE(wait_until([&] { return runner.stats().is_leader; }));
   for (int i = 0; i < 20; ++i) {
     const std::int64_t id = store_.insert("a");
-    ASSERT_TRUE(eventually([&] {
+    ASSERT_TRUE(wait_until([&] {
       if (i % 2 == 0) {
         runner.ring();
       } else {
@@ -402,9 +394,9 @@ TEST_F(RunnerTest, E5_rows_of_in_process_types_are_left_alone_for_the_grace) {
   Runner runner(store_, broker_.opener(), clock_, held);
   const Steady started = clock_.now();
   ASSERT_TRUE(runner.start().ok());
-  ASSERT_TRUE(eventually([&] { return runner.stats().is_leader; }));
+  ASSERT_TRUE(wait_until([&] { return runner.stats().is_leader; }));
   store_.set_state(by_sender, MessageState::SUCCESS);  // the sender was in time
-  ASSERT_TRUE(eventually([&] { return store_.state(by_relay) == MessageState::SUCCESS; }));
+  ASSERT_TRUE(wait_until([&] { return store_.state(by_relay) == MessageState::SUCCESS; }));
   EXPECT_GE(clock_.now() - started, Millis(300));
   EXPECT_EQ(broker_.copies(), (std::map<std::string, int>{{"test/s/m2", 1}}));
 }

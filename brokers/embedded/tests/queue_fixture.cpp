@@ -1,23 +1,14 @@
 #include "queue_fixture.hpp"
 
 #include <sqlite3.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <stdexcept>
 
+#include "waybill/testing/must.hpp"
+
 namespace waybill::testing {
 namespace {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
-
-void must(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
 
 int keep_first(void* context, int, char** values, char**) {
   *static_cast<std::int64_t*>(context) = values[0] == nullptr ? 0 : std::stoll(values[0]);
@@ -27,17 +18,9 @@ int keep_first(void* context, int, char** values, char**) {
 }  // namespace
 
 QueueFixture::QueueFixture() {
-  folder_ = std::filesystem::temp_directory_path() / "waybill-queue-XXXXXX";
-  if (mkdtemp(folder_.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  options.path = folder_ + "/queue.db";
+  options.path = folder_.file("queue.db");
   options.lease_ttl = Millis(200);
   options.busy_timeout = Millis(2000);
-}
-
-QueueFixture::~QueueFixture() {
-  crashed_.clear();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 std::unique_ptr<Publisher> QueueFixture::open_publisher() {

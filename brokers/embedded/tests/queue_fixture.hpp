@@ -10,6 +10,7 @@
 #include "waybill/brokers/embedded.hpp"
 #include "waybill/testing/broker_conformance.hpp"
 #include "waybill/testing/broker_driver.hpp"
+#include "waybill/testing/scratch_folder.hpp"
 
 struct sqlite3;
 
@@ -18,7 +19,6 @@ namespace waybill::testing {
 class QueueFixture final : public BrokerFixture {
  public:
   QueueFixture();
-  ~QueueFixture() override;
 
   [[nodiscard]] std::string destination() const override { return "orders"; }
   [[nodiscard]] std::unique_ptr<Publisher> open_publisher() override;
@@ -27,7 +27,7 @@ class QueueFixture final : public BrokerFixture {
   // It stays, and does nothing any more: the others see only that its leases stand still.
   void crash(std::unique_ptr<Subscriber> subscriber) override;
 
-  [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
+  [[nodiscard]] const std::string& folder() const noexcept { return folder_.path(); }
   // As another client of the file. Throws on trouble.
   void execute(const std::string& sql);
   [[nodiscard]] std::int64_t number(const std::string& sql);
@@ -35,7 +35,7 @@ class QueueFixture final : public BrokerFixture {
   embedded::Options options;
 
  private:
-  std::string folder_;
+  const ScratchFolder folder_;
   std::vector<std::unique_ptr<Subscriber>> crashed_;
 };
 

@@ -14,6 +14,7 @@
 #include "adopted_connection_suite.hpp"
 #include "mariadb_shop.hpp"
 #include "waybill/outbox/resolve_unknown.hpp"
+#include "waybill/testing/must.hpp"
 #include "waybill/testing/server.hpp"
 #include "waybill/testing/tcp_gate.hpp"
 
@@ -410,9 +411,7 @@ TEST_F(MariadbCommitUnknownTest, T6_the_resolver_keeps_its_deadline_while_the_ol
 class MariadbBlockedCommitTest : public ::testing::Test {
  protected:
   MariadbBlockedCommitTest() {
-    const auto applied =
-        mariadb::apply_schema({.url = server.url()}, mariadb::SchemaPart::producer);
-    if (!applied) throw std::runtime_error(applied.error().to_string());
+    must(mariadb::apply_schema({.url = server.url()}, mariadb::SchemaPart::producer));
     admin.execute("CREATE TABLE orders (id varchar(64) PRIMARY KEY)");
   }
 
