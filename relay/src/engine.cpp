@@ -95,7 +95,7 @@ void Engine::State::drive_lease() {
         act(LookAtLease{ask({.kind = Kind::look})});
         break;
       case LeaseKeeper::Step::take:
-        act(TakeLease{ask({.kind = Kind::take}), lease_.watched().fence, lease_.watched().counter});
+        act(TakeLease{ask({.kind = Kind::take}), lease_.watched()});
         break;
       case LeaseKeeper::Step::renew:
         act(RenewLease{ask({.kind = Kind::renew}), lease_.held()});
@@ -303,7 +303,7 @@ void Engine::State::on(const LeaseSeen& event) {
   if (!request) return;
   store_answered(request->kind);
   const bool held = lease_.holds();
-  lease_.seen(event, now_);
+  lease_.seen(event.lease, now_);
   if (held && !lease_.holds()) end_term();
 }
 

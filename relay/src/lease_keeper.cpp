@@ -26,28 +26,26 @@ LeaseKeeper::Step LeaseKeeper::next(Steady now) noexcept {
   return asked_;
 }
 
-void LeaseKeeper::seen(const LeaseSeen& view, Steady now) noexcept {
+void LeaseKeeper::seen(const LeaseView& view, Steady now) {
   asking_ = false;
-  const Lease lease{view.fence, view.counter};
   if (held_) {
     in_doubt_ = false;
-    if (view.free || view.fence != held_->fence) return lost(now);
-    held_ = lease;
+    if (view.fence != held_->fence || view.holder != held_->holder) return lost(now);
+    held_->counter = view.counter;
     next_at_ = now;
     return;
   }
-  const bool stood_still =
-      watched_ && watched_->fence == lease.fence && watched_->counter == lease.counter;
+  const bool stood_still = watched_ == view;
   if (!stood_still) {
-    watched_ = lease;
+    watched_ = view;
     watched_since_ = now;
   }
   if (WAYBILL_MUTATION("impatient_taker")) watched_since_ = asked_at_ - ttl_ - margin_;
-  take_now_ = view.free || (stood_still && asked_at_ - watched_since_ >= ttl_ + margin_);
+  take_now_ = view.holder.empty() || (stood_still && asked_at_ - watched_since_ >= ttl_ + margin_);
   next_at_ = take_now_ ? now : now + ttl_ / kLooksPerTtl;
 }
 
-void LeaseKeeper::answered(const std::optional<Lease>& lease, Steady now) noexcept {
+void LeaseKeeper::answered(const std::optional<Lease>& lease, Steady now) {
   asking_ = false;
   take_now_ = false;
   if (!lease) return lost(now);

@@ -12,7 +12,7 @@
 namespace waybill::relay {
 
 // The holder renews every third of ttl; it may publish until a margin before the ttl after it asked
-// for the newest renewal. A taker takes over when (fence, counter) stood still for ttl + margin
+// for the newest renewal. A taker takes over when the lease stood still for ttl + margin
 // between an answer and a later question, or at once when the lease is free.
 class LeaseKeeper {
  public:
@@ -22,15 +22,16 @@ class LeaseKeeper {
   // What to ask the store now; at most one question is open at a time.
   [[nodiscard]] Step next(Steady now) noexcept;
 
-  void seen(const LeaseSeen& view, Steady now) noexcept;
-  void answered(const std::optional<Lease>& lease, Steady now) noexcept;
+  void seen(const LeaseView& view, Steady now);
+  void answered(const std::optional<Lease>& lease, Steady now);
   void failed(Remedy remedy, Steady now) noexcept;
   // A judgement found another fence.
   void lost(Steady now) noexcept;
 
   [[nodiscard]] bool holds() const noexcept { return held_.has_value(); }
-  [[nodiscard]] Lease held() const noexcept { return held_.value_or(Lease{}); }
-  [[nodiscard]] Lease watched() const noexcept { return watched_.value_or(Lease{}); }
+  [[nodiscard]] const Lease& held() const noexcept { return *held_; }  // while it holds
+  // What a taker compares with, at Step::take.
+  [[nodiscard]] const LeaseView& watched() const noexcept { return *watched_; }
   [[nodiscard]] Steady publish_until() const noexcept { return publish_until_; }
   [[nodiscard]] Steady wake_at() const noexcept { return asking_ ? Steady::max() : next_at_; }
   [[nodiscard]] bool asking() const noexcept { return asking_; }
@@ -43,8 +44,8 @@ class LeaseKeeper {
   bool in_doubt_ = false;  // the answer to a renewal was lost: look before counting on
   Steady publish_until_{};
 
-  std::optional<Lease> watched_;  // somebody else's, as seen last
-  Steady watched_since_{};        // when the answer with it arrived
+  std::optional<LeaseView> watched_;  // somebody else's, as seen last
+  Steady watched_since_{};            // when the answer with it arrived
   bool take_now_ = false;
 
   bool asking_ = false;

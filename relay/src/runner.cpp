@@ -9,6 +9,7 @@ namespace waybill::relay {
 namespace {
 
 constexpr std::uint32_t kSessionsMax = 16;
+constexpr std::size_t kNameBytesMax = 200;
 constexpr Millis kTtlMin{200};
 constexpr Millis kTtlMax = std::chrono::minutes(5);
 // What run_once takes, at most, to mark what came back before its deadline.
@@ -22,6 +23,10 @@ Status check(const RunnerOptions& options) {
   const EngineOptions& engine = options.engine;
   if (options.sessions < 1 || options.sessions > kSessionsMax) {
     return refuse("relay sessions: " + std::to_string(options.sessions), "1 to 16");
+  }
+  if (options.holder.size() > kNameBytesMax) {
+    return refuse("relay holder: " + std::to_string(options.holder.size()) + " bytes",
+                  "at most " + std::to_string(kNameBytesMax));
   }
   if (engine.ttl < kTtlMin || engine.ttl > kTtlMax) {
     return refuse("lease ttl: " + std::to_string(engine.ttl.count()) + " ms", "200 ms to 5 min");

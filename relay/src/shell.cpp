@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <random>
 
 namespace waybill::relay {
 namespace {
@@ -13,11 +15,19 @@ constexpr Millis kWaitMax{100};
 // Of the time to stop, what is left for marks and the lease after the publishers were closed.
 constexpr int kMarkShare = 4;
 
-std::string holder_of(const RunnerOptions& options) {
-  if (!options.holder.empty()) return options.holder;
-  std::array<char, 256> host{};
+std::string own_name() {
+  std::array<char, 65> host{};  // 64 bytes at most on Linux
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
   return std::string(host.data()) + ":" + std::to_string(::getpid());
+}
+
+// No two relays hold a lease by one name, however alike they are configured, and neither do two
+// lives of one.
+std::string holder_of(const RunnerOptions& options) {
+  std::random_device chance;
+  std::array<char, 10> part{};
+  std::snprintf(part.data(), part.size(), "#%08x", static_cast<unsigned>(chance()));
+  return (options.holder.empty() ? own_name() : options.holder) + part.data();
 }
 
 BreakerState breaker_of(GateState gate) {
@@ -229,10 +239,7 @@ void Runner::Shell::carry_out(LookAtLease& action) {
 }
 
 void Runner::Shell::carry_out(TakeLease& action) {
-  LeaseView seen = lease_seen_;
-  seen.fence = action.fence;
-  seen.counter = action.counter;
-  workers_->put({action.request, TakeJob{std::move(seen), holder_}});
+  workers_->put({action.request, TakeJob{std::move(action.seen), holder_}});
 }
 
 void Runner::Shell::carry_out(RenewLease& action) {

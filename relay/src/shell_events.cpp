@@ -99,8 +99,7 @@ void Runner::Shell::translate(StoreAnswer& answer) {
       events_.emplace_back(MarksDone{request, results_.back(), content.deposed});
     } else if constexpr (std::is_same_v<Content, LeaseView>) {
       lease_seen_ = content;
-      events_.emplace_back(
-          LeaseSeen{request, content.fence, content.counter, content.holder.empty()});
+      events_.emplace_back(LeaseSeen{request, content});
     } else if constexpr (std::is_same_v<Content, std::optional<Lease>>) {
       events_.emplace_back(LeaseIs{request, content});
     } else {

@@ -60,6 +60,28 @@ TEST_F(EngineLease, G3_a_killed_holder_is_followed_within_twice_the_ttl) {
   EXPECT_EQ(standby.seen().size(), 100U);
 }
 
+// A database that failed over to a copy which was behind gives the same fence out twice.
+TEST_F(EngineLease, L2_of_two_holders_under_one_fence_only_that_in_the_table_goes_on) {
+  for (const Remedy lost : {Remedy::retry, Remedy::look}) {
+    store.set_lease({});
+    make().run_for(seconds(1));
+    ASSERT_TRUE(bench->engine().stats().is_leader);
+    store.set_lease({bench->engine().stats().fence, 5, "other"});
+    bool fails = lost == Remedy::look;
+    store.fault = [&](std::string_view call) -> std::optional<Error> {
+      if (call != "renew" || !std::exchange(fails, false)) return std::nullopt;
+      return Error{lost, "answer lost", {}};
+    };
+    bench->run_for(seconds(1));
+    EXPECT_TRUE(bench->engine().stats().was_deposed);
+    EXPECT_FALSE(bench->engine().stats().is_leader);
+    EXPECT_EQ(store.lease_view().counter, 5U);
+    bench->stop();
+    ASSERT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
+    EXPECT_EQ(store.lease_view().holder, "other");
+  }
+}
+
 TEST_F(EngineLease, L2_a_holder_that_cannot_renew_stops_publishing_before_others_may_start) {
   make().run_for(seconds(5));
   const Steady cut = clock.now();

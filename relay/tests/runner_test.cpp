@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "fake_publisher.hpp"
@@ -241,6 +242,27 @@ TEST_F(RunnerTest, F2_failed_mark_is_repeated_without_publishing_again) {
   EXPECT_EQ(broker_.sent().size(), 1U);
 }
 
+TEST_F(RunnerTest, L2_no_two_relays_hold_the_lease_by_one_name) {
+  Runner first(store_, broker_.opener(), clock_, options("shared"));
+  Runner second(store_, broker_.opener(), clock_, options("shared"));
+  std::set<std::string> names;
+  for (Runner* runner : {&first, &second, &first}) {
+    ASSERT_TRUE(runner->start().ok());
+    ASSERT_TRUE(eventually([&] { return runner->stats().is_leader; }));
+    names.insert(store_.lease_view().holder);
+    runner->stop(std::chrono::seconds(2));
+  }
+  EXPECT_EQ(names.size(), 3U);
+  for (const std::string& name : names) EXPECT_EQ(name.substr(0, 7), "shared#");
+}
+
+TEST_F(RunnerTest, L1_a_name_that_no_lease_row_can_hold_is_refused) {
+  Runner runner(store_, broker_.opener(), clock_, options(std::string(201, 'h')));
+  const Status started = runner.start();
+  ASSERT_FALSE(started.ok());
+  EXPECT_EQ(started.error().remedy, Remedy::fix_call);
+}
+
 TEST_F(RunnerTest, G3_standby_takes_over_when_the_holder_is_silent) {
   store_.set_lease({7, 3, "dead relay"});
   const std::int64_t id = store_.insert("a");
@@ -305,7 +327,7 @@ TEST_F(RunnerTest, G6_once_says_who_holds_the_lease) {
   const auto report = runner.run_once(Millis(100));
   ASSERT_FALSE(report.ok());
   EXPECT_EQ(report.error().remedy, Remedy::retry);
-  EXPECT_NE(report.error().text.find("'holder'"), std::string::npos) << report.error().text;
+  EXPECT_NE(report.error().text.find("'holder#"), std::string::npos) << report.error().text;
 }
 
 TEST_F(RunnerTest, stop_does_not_wait_longer_than_told_for_a_hanging_broker) {

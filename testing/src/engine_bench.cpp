@@ -301,15 +301,13 @@ void EngineBench::carry_out(const LookAtLease& action) {
   later(store_time(), [this, request = action.request] {
     const auto view = session_->lease();
     if (failed(request, view)) return;
-    lease_seen_ = *view;
-    give(LeaseSeen{request, view->fence, view->counter, view->holder.empty()});
+    give(LeaseSeen{request, *view});
   });
 }
 
 void EngineBench::carry_out(const TakeLease& action) {
   later(store_time(), [this, action] {
-    const auto lease =
-        session_->take({action.fence, action.counter, lease_seen_.holder}, options_.holder);
+    const auto lease = session_->take(action.seen, options_.holder);
     if (!failed(action.request, lease)) give(LeaseIs{action.request, *lease});
   });
 }

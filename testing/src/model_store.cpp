@@ -141,6 +141,9 @@ class ModelRelaySession final : public RelaySession {
 
   Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
     if (auto error = store_.fails("take")) return *error;
+    if (holder.empty() || holder.size() > kHolderBytesMax) {
+      return Error{Remedy::fix_call, "holder", {}};
+    }
     const std::lock_guard lock(store_.mutex_);
     LeaseView& lease = store_.lease_;
     if (lease.fence != seen.fence || lease.counter != seen.counter || lease.holder != seen.holder) {
@@ -148,7 +151,7 @@ class ModelRelaySession final : public RelaySession {
     }
     lease = {lease.fence + 1, 0, std::string(holder)};
     if (auto error = store_.loses("take")) return *error;
-    return std::optional(Lease{lease.fence, 0});
+    return std::optional(Lease{lease.fence, 0, lease.holder});
   }
 
   Result<std::optional<Lease>> renew(const Lease& lease) override {
@@ -157,7 +160,7 @@ class ModelRelaySession final : public RelaySession {
     if (!is_held_by(lease)) return std::optional<Lease>();
     ++store_.lease_.counter;
     if (auto error = store_.loses("renew")) return *error;
-    return std::optional(Lease{lease.fence, store_.lease_.counter});
+    return std::optional(Lease{lease.fence, store_.lease_.counter, lease.holder});
   }
 
   Status release(const Lease& lease) override {
@@ -169,7 +172,7 @@ class ModelRelaySession final : public RelaySession {
 
  private:
   [[nodiscard]] bool is_held_by(const Lease& lease) const {
-    return lease.fence == store_.lease_.fence && !store_.lease_.holder.empty();
+    return lease.fence == store_.lease_.fence && lease.holder == store_.lease_.holder;
   }
 
   Result<std::vector<Marked>> apply(std::span<const Mark> marks) {

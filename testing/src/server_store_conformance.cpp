@@ -90,20 +90,22 @@ TEST_P(ServerStoreConformance, L2_a_relay_that_is_deposed_while_it_waits_for_a_r
   insert_row(*server);
   server->make_reads_repeatable();
   const auto relay = open_relay(*server, seconds(20));
-  const auto lease = must(relay->take(must(relay->lease()), "relay"));
-  ASSERT_TRUE(lease.has_value());
-  server->execute_beside("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
-  std::thread judging([&] {
-    const Mark mark = mark_of(Cause::refused);
-    const auto judged = relay->judge(*lease, {&mark, 1});
-    ASSERT_TRUE(judged.ok()) << judged.error().to_string();
-    EXPECT_FALSE(judged->has_value() && (*judged)->at(0) == Marked::done);
-  });
-  EXPECT_TRUE(wait_until([&] { return server->waiting_statements() == 1; }));
   StoreFixture& database = server->database();
-  database.execute("UPDATE local_message_lease SET fence = fence + 1");
-  server->execute_beside("ROLLBACK");
-  judging.join();
+  for (const std::string change : {"fence = fence + 1", "holder = 'another'"}) {
+    const auto lease = must(relay->take(must(relay->lease()), "relay"));
+    ASSERT_TRUE(lease.has_value());
+    server->execute_beside("BEGIN; SELECT 1 FROM local_message FOR UPDATE");
+    std::thread judging([&] {
+      const Mark mark = mark_of(Cause::refused);
+      const auto judged = relay->judge(*lease, {&mark, 1});
+      ASSERT_TRUE(judged.ok()) << judged.error().to_string();
+      EXPECT_FALSE(judged->has_value() && (*judged)->at(0) == Marked::done);
+    });
+    EXPECT_TRUE(wait_until([&] { return server->waiting_statements() == 1; }));
+    database.execute("UPDATE local_message_lease SET " + change);
+    server->execute_beside("ROLLBACK");
+    judging.join();
+  }
   EXPECT_EQ(database.query("SELECT state FROM local_message")[0], "INIT");
   EXPECT_EQ(database.query("SELECT COUNT(*) FROM local_message_delivery")[0], "0");
 }

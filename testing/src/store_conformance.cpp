@@ -281,6 +281,37 @@ TEST_P(StoreConformance, L2_a_deposed_relay_judges_nothing_but_marks_facts) {
   EXPECT_TRUE(must(relay_->renew(lease_)).has_value()) << "its successor's lease is another";
 }
 
+// A database that failed over to a copy which was behind gives the same fence out twice.
+TEST_P(StoreConformance, L2_a_lease_of_another_holder_under_the_same_fence_changes_nothing) {
+  Mark mark;
+  mark.id = row_in(INIT);
+  mark.cause = Cause::refused;
+  Lease other = lease_;
+  other.holder = "another";
+  EXPECT_FALSE(must(relay_->renew(other)).has_value());
+  EXPECT_FALSE(must(relay_->judge(other, {&mark, 1})).has_value());
+  EXPECT_FALSE(must(relay_->judge(other, {})).has_value());
+  ASSERT_TRUE(relay_->release(other).ok());
+  EXPECT_EQ(state_of(mark.id), "INIT");
+  const auto renewed = must(relay_->renew(lease_));
+  ASSERT_TRUE(renewed.has_value());
+  EXPECT_EQ(renewed->counter, lease_.counter + 1);
+  EXPECT_EQ(renewed->holder, lease_.holder);
+}
+
+TEST_P(StoreConformance, L1_a_lease_is_taken_by_a_name_of_1_to_255_bytes) {
+  for (const std::string& bad : {std::string(), std::string(kHolderBytesMax + 1, 'h')}) {
+    const auto taken = relay_->take(must(relay_->lease()), bad);
+    ASSERT_FALSE(taken.ok()) << bad.size();
+    EXPECT_EQ(taken.error().remedy, Remedy::fix_call);
+  }
+  const std::string longest(kHolderBytesMax, 'h');
+  const auto taken = must(relay_->take(must(relay_->lease()), longest));
+  ASSERT_TRUE(taken.has_value());
+  EXPECT_EQ(must(relay_->lease()).holder, longest);
+  EXPECT_TRUE(must(relay_->renew(*taken)).has_value());
+}
+
 TEST_P(StoreConformance, L1_of_two_takers_one_gets_the_lease_and_a_release_frees_it) {
   auto second = must(store_->open_relay());
   const LeaseView seen = must(relay_->lease());

@@ -10,7 +10,6 @@ namespace waybill::e2e {
 namespace {
 
 constexpr int kKeys = 50;
-const std::string kHolder = "SELECT holder FROM local_message_lease";
 
 // Row n of an ordered type; its key is n modulo `keys`.
 std::string row(int n, int keys, const std::string& content = "{}") {
@@ -68,11 +67,10 @@ TEST(OrderPerKey, K1_four_relays_killed_at_random_deliver_each_key_in_order) {
     insert_rows(shop, round * kRowsOfRound, (round + 1) * kRowsOfRound, kKeys);
     // In the middle of it, and not before somebody works.
     ASSERT_TRUE(shop.wait_until([&] {
-      return !shop.sql("orders", kHolder)[0].empty() &&
-             shop.sql("orders", count("state = 'SUCCESS'"))[0] !=
-                 std::to_string(round * kRowsOfRound);
+      return !shop.holder().empty() && shop.sql("orders", count("state = 'SUCCESS'"))[0] !=
+                                           std::to_string(round * kRowsOfRound);
     }));
-    const std::string holder = shop.sql("orders", kHolder)[0];
+    const std::string holder = shop.holder();
     const std::string victim =
         round % 2 == 0 && !holder.empty() ? holder : relays[random() % relays.size()];
     shop.kill(victim);

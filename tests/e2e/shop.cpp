@@ -232,6 +232,11 @@ std::vector<std::string> Shop::sql(const std::string& database, const std::strin
   return client->query(statement);
 }
 
+std::string Shop::holder() {
+  const std::string name = sql("orders", "SELECT holder FROM local_message_lease").at(0);
+  return name.substr(0, name.find('#'));
+}
+
 bool Shop::wait_until(const std::function<bool()>& is_so, int seconds) {
   const auto until = steady_clock::now() + std::chrono::seconds(seconds);
   while (!is_so()) {

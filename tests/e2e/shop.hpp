@@ -82,6 +82,8 @@ class Shop {
   // The first column of every row; `database` is "orders", "points", or "queue": the copies that
   // the broker got, in the table `log`.
   std::vector<std::string> sql(const std::string& database, const std::string& statement);
+  // The relay that has the lease, by the name that it was started with; empty = none.
+  std::string holder();
   // Looks again and again until `is_so`, at most `seconds`.
   [[nodiscard]] bool wait_until(const std::function<bool()>& is_so, int seconds = 20);
   // Waits at most `seconds` until `statement` answers `wanted`; false when it did not.

@@ -2,9 +2,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <signal.h>
-#include <unistd.h>
 
-#include <array>
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <memory>
@@ -82,13 +80,6 @@ std::optional<decltype(std::declval<Open>()())> when_reachable(const SteeringSig
   }
 }
 
-std::string holder_of(const Config& config) {
-  if (!config.relay.holder.empty()) return config.relay.holder;
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
-  return fmt::format("{}:{}", host.data(), getpid());
-}
-
 // Leaves the library's default where nothing is configured.
 template <class Option, class Configured>
 void set(Option& option, const std::optional<Configured>& configured) {
@@ -97,7 +88,7 @@ void set(Option& option, const std::optional<Configured>& configured) {
 
 relay::RunnerOptions runner_options(const Config& config, LogSink log) {
   relay::RunnerOptions options;
-  options.holder = holder_of(config);
+  options.holder = config.relay.holder;
   options.log = std::move(log);
   options.doorbell = config.relay.doorbell;
   set(options.sessions, config.relay.sessions);
@@ -195,13 +186,12 @@ Result<int> run_until_stopped(const Config& config, Output& output) {
   if (!confirmations) return confirmations.error();
   const TopologyLook look(config, store, log);
   const SteadyClock clock;
-  const relay::RunnerOptions options = runner_options(config, log);
-  relay::Runner runner(store, publishers_of(config), clock, options);
+  relay::Runner runner(store, publishers_of(config), clock, runner_options(config, log));
   const auto started = when_reachable(signals, log, [&] { return runner.start(); });
   if (!started) return conclude({}, output, log);
   if (!*started) return started->error();
-  log(LogLevel::info, fmt::format("relaying {} of {} as {}", config.store.table,
-                                  store::public_url(config.store.url), options.holder));
+  log(LogLevel::info,
+      fmt::format("relaying {} of {}", config.store.table, store::public_url(config.store.url)));
   steer(signals, confirmations->get(), log);
   runner.stop(config.relay.stop_timeout);
   return conclude(runner.stats(), output, log);

@@ -19,7 +19,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::size_t kTextBytesMax = 4096;
-constexpr std::size_t kHolderBytesMax = 255;  // as the lease table has room for
+constexpr std::size_t kHolderBytesMax = 200;  // of RunnerOptions::holder
 
 Error bad_value(std::string text, std::string hint) {
   return {Remedy::fix_call, std::move(text), std::move(hint)};

@@ -155,8 +155,8 @@ TEST(Config, says_file_line_and_key_of_what_is_wrong) {
       {"[relay]\nwindow = 0\n", "waybill.toml:2: relay.window: 0 is out of range (1 … 10000)"},
       {"[relay]\nholder = \"\"\n",
        "waybill.toml:2: relay.holder: is empty (leave the key out to get the default)"},
-      {"[relay]\nholder = \"" + std::string(256, 'h') + "\"\n",
-       "waybill.toml:2: relay.holder: has 256 bytes (at most 255)"},
+      {"[relay]\nholder = \"" + std::string(201, 'h') + "\"\n",
+       "waybill.toml:2: relay.holder: has 201 bytes (at most 200)"},
       {"[store]\nurl = \"mysql://x\"\n",
        "waybill.toml:2: store.url: unknown scheme 'mysql' in the store URL (known: "
        "sqlite:///absolute/path, postgresql://user@host/database, mariadb://user@host/database)"},

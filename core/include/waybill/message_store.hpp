@@ -114,18 +114,24 @@ enum class Marked {
   gone,             // no such row
 };
 
-// The lease row as somebody reads it. A taker watches (fence, counter) stand still on its own
-// steady clock.
+// The lease row as somebody reads it. A taker watches it stand still on its own steady clock.
 struct LeaseView {
   std::uint64_t fence = 0;
   std::uint64_t counter = 0;
   std::string holder;  // empty = free
+
+  friend bool operator==(const LeaseView&, const LeaseView&) = default;
 };
 
-// Proof of holding a table's lease; `fence` grows at each change of holder.
+// Of a holder's name.
+inline constexpr std::size_t kHolderBytesMax = 255;
+
+// Proof of holding a table's lease; `fence` grows at each change of holder. It is held by who has
+// both: when a database fails over to a copy that was behind, the same fence is given out twice.
 struct Lease {
   std::uint64_t fence = 0;
   std::uint64_t counter = 0;
+  std::string holder;
 };
 
 // How far a consumer of a type has come: the newest "waybillsent" among the messages it confirmed,
@@ -181,6 +187,7 @@ class RelaySession {
 
   [[nodiscard]] virtual Result<LeaseView> lease() = 0;
   // Takes the lease if it still is as `seen`: fence + 1, counter 0. Nothing = somebody was faster.
+  // `holder` is a text of 1…255 bytes that nobody else ever takes a lease with, fix_call otherwise.
   [[nodiscard]] virtual Result<std::optional<Lease>> take(const LeaseView& seen,
                                                           std::string_view holder) = 0;
   // Counts up. Nothing = lost.

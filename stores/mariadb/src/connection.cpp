@@ -6,7 +6,8 @@ namespace waybill::mariadb {
 namespace {
 
 constexpr std::string_view kFence =
-    "\n  AND EXISTS (SELECT 1 FROM {table}_lease WHERE id = 1 AND fence = {held} AND holder <> '')";
+    "\n  AND EXISTS (SELECT 1 FROM {table}_lease"
+    " WHERE id = 1 AND fence = {held} AND holder = {holder})";
 
 Settings settings_of(const Options& options) {
   store::check_table_name(options.table);

@@ -17,6 +17,12 @@ std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
+Parameters proof(const Lease& lease) {
+  Parameters parameters;
+  parameters.add(number(lease.fence)).add(std::string_view(lease.holder));
+  return parameters;
+}
+
 class MariadbRelaySession final : public RelaySession {
  public:
   explicit MariadbRelaySession(const Options& options) : connection_(options) {
@@ -100,28 +106,27 @@ class MariadbRelaySession final : public RelaySession {
 
   Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
     return guarded([&]() -> std::optional<Lease> {
+      store::check_holder(holder);
       const Rows taken = connection_.write(sql::kTake, Parameters()
                                                            .add(holder)
                                                            .add(number(seen.fence))
                                                            .add(number(seen.counter))
                                                            .add(std::string_view(seen.holder)));
       if (taken.affected() != 1) return std::nullopt;
-      return Lease{seen.fence + 1, 0};
+      return Lease{seen.fence + 1, 0, std::string(holder)};
     });
   }
 
   Result<std::optional<Lease>> renew(const Lease& lease) override {
     return guarded([&]() -> std::optional<Lease> {
-      const Rows renewed = connection_.write(sql::kRenew, Parameters().add(number(lease.fence)));
+      const Rows renewed = connection_.write(sql::kRenew, proof(lease));
       if (renewed.affected() != 1) return std::nullopt;
-      return Lease{lease.fence, static_cast<std::uint64_t>(renewed.insert_id())};
+      return Lease{lease.fence, static_cast<std::uint64_t>(renewed.insert_id()), lease.holder};
     });
   }
 
   Status release(const Lease& lease) override {
-    return guarded([&] {
-      static_cast<void>(connection_.write(sql::kRelease, Parameters().add(number(lease.fence))));
-    });
+    return guarded([&] { static_cast<void>(connection_.write(sql::kRelease, proof(lease))); });
   }
 
  private:

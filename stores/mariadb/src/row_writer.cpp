@@ -40,6 +40,18 @@ void fill_in(std::string& text, std::string_view name, std::string_view value) {
   }
 }
 
+// Bytes that no quote can end. The column is compared byte by byte, as by its own collation.
+std::string hex_literal(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string literal = "X'";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    literal += kDigits[byte >> 4U];
+    literal += kDigits[byte & 0xFU];
+  }
+  return literal + '\'';
+}
+
 // Throws NotAll.
 void write_states(Connection& connection, const std::string& statement,
                   std::span<const std::int64_t> ids, const Lease* lease) {
@@ -50,7 +62,10 @@ void write_states(Connection& connection, const std::string& statement,
   }
   std::string filled = statement;
   fill_in(filled, "{ids}", list);
-  if (lease != nullptr) fill_in(filled, "{held}", std::to_string(lease->fence));
+  if (lease != nullptr) {
+    fill_in(filled, "{holder}", hex_literal(lease->holder));
+    fill_in(filled, "{held}", std::to_string(lease->fence));
+  }
   WAYBILL_TEST_POINT("store.inside_mark");
   const std::int64_t changed = connection.database().change(filled);
   if (changed != static_cast<std::int64_t>(ids.size())) throw NotAll();
@@ -155,7 +170,9 @@ std::optional<std::vector<Marked>> apply(Connection& connection, std::span<const
   try {
     return connection.database().transaction([&]() -> std::optional<std::vector<Marked>> {
       const Rows held =
-          connection.read(sql::kHolds, Parameters().add(static_cast<std::int64_t>(lease->fence)));
+          connection.read(sql::kHolds, Parameters()
+                                           .add(static_cast<std::int64_t>(lease->fence))
+                                           .add(std::string_view(lease->holder)));
       if (held.size() == 0) return std::nullopt;
       return lock_and_apply(connection, marks, lease);
     });

@@ -13,7 +13,7 @@ constexpr std::string_view kByIndex =
     "SET jit = off";
 
 constexpr std::string_view kFence =
-    "\n  AND EXISTS (SELECT 1 FROM {table}_lease WHERE id = 1 AND fence = $1 AND holder <> '')";
+    "\n  AND EXISTS (SELECT 1 FROM {table}_lease WHERE id = 1 AND fence = $1 AND holder = $2)";
 
 Settings settings_of(const Options& options, Planner planner) {
   store::check_table_name(options.table);

@@ -13,6 +13,12 @@ std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
+Parameters proof(const Lease& lease) {
+  Parameters parameters;
+  parameters.add(number(lease.fence)).add(std::string_view(lease.holder));
+  return parameters;
+}
+
 class PostgresRelaySession final : public RelaySession {
  public:
   explicit PostgresRelaySession(const Options& options) : connection_(options, Planner::by_index) {
@@ -87,6 +93,7 @@ class PostgresRelaySession final : public RelaySession {
 
   Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
     return guarded([&]() -> std::optional<Lease> {
+      store::check_holder(holder);
       const Rows taken =
           connection_.write(sql::kTake, std::move(Parameters()
                                                       .add(holder)
@@ -94,24 +101,20 @@ class PostgresRelaySession final : public RelaySession {
                                                       .add(number(seen.counter))
                                                       .add(std::string_view(seen.holder))));
       if (taken.affected() != 1) return std::nullopt;
-      return Lease{seen.fence + 1, 0};
+      return Lease{seen.fence + 1, 0, std::string(holder)};
     });
   }
 
   Result<std::optional<Lease>> renew(const Lease& lease) override {
     return guarded([&]() -> std::optional<Lease> {
-      const Rows renewed =
-          connection_.write(sql::kRenew, std::move(Parameters().add(number(lease.fence))));
+      const Rows renewed = connection_.write(sql::kRenew, proof(lease));
       if (renewed.size() == 0) return std::nullopt;
-      return Lease{lease.fence, static_cast<std::uint64_t>(renewed.number(0, 0))};
+      return Lease{lease.fence, static_cast<std::uint64_t>(renewed.number(0, 0)), lease.holder};
     });
   }
 
   Status release(const Lease& lease) override {
-    return guarded([&] {
-      static_cast<void>(
-          connection_.write(sql::kRelease, std::move(Parameters().add(number(lease.fence)))));
-    });
+    return guarded([&] { static_cast<void>(connection_.write(sql::kRelease, proof(lease))); });
   }
 
  private:

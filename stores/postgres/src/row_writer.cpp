@@ -38,6 +38,7 @@ Call statement_of(Connection& connection, std::span<const Mark> marks,
   }
   Parameters parameters;
   parameters.add(static_cast<std::int64_t>(lease != nullptr ? lease->fence : 0));
+  parameters.add(lease != nullptr ? std::string_view(lease->holder) : std::string_view());
   parameters.add(std::span<const std::int64_t>(ids));
   if (with_delivery) {
     const store::DeliveryChange change = store::delivery_change(group.cause);
@@ -77,8 +78,10 @@ std::optional<std::vector<Marked>> apply(Connection& connection, std::span<const
   const std::vector<store::MarkGroup> groups = store::group_marks(marks);
   std::vector<Call> calls;
   if (lease != nullptr) {
-    calls.push_back(connection.call(
-        sql::kHolds, std::move(Parameters().add(static_cast<std::int64_t>(lease->fence)))));
+    calls.push_back(
+        connection.call(sql::kHolds, std::move(Parameters()
+                                                   .add(static_cast<std::int64_t>(lease->fence))
+                                                   .add(std::string_view(lease->holder)))));
   }
   const bool locks =
       groups.size() > 1 || std::any_of(groups.begin(), groups.end(), writes_delivery);

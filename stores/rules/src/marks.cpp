@@ -13,6 +13,13 @@ Failure not_allowed(Cause cause, const std::string& what, const std::string& hin
 
 }  // namespace
 
+void check_holder(std::string_view holder) {
+  if (!holder.empty() && holder.size() <= kHolderBytesMax) return;
+  throw Failure{{Remedy::fix_call,
+                 "the name of a lease's holder has " + std::to_string(holder.size()) + " bytes",
+                 "1 to " + std::to_string(kHolderBytesMax)}};
+}
+
 void check_arrows(std::span<const Mark> marks) {
   for (const Mark& mark : marks) {
     if (next_state(mark.from, mark.cause)) continue;

@@ -1,3 +1,3 @@
--- Frees the lease while it is ours.
--- Index: primary key. Concurrency: compare-and-set on the fence.
-UPDATE {table}_lease SET holder = '', counter = counter + 1 WHERE id = 1 AND fence = ?1
+-- Frees the lease while it is ours: ?1 fence, ?2 holder.
+-- Index: primary key. Concurrency: compare-and-set on both.
+UPDATE {table}_lease SET holder = '', counter = counter + 1 WHERE id = 1 AND fence = ?1 AND holder = ?2

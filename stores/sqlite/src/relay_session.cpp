@@ -92,8 +92,7 @@ class SqliteRelaySession final : public RelaySession {
     return guarded([&]() -> std::optional<std::vector<Marked>> {
       store::check_arrows(marks);
       return connection_.write([&]() -> std::optional<std::vector<Marked>> {
-        const LeaseView now = read_lease(connection_);
-        if (now.fence != lease.fence || now.holder.empty()) return std::nullopt;
+        if (!is_held(connection_, lease)) return std::nullopt;
         return apply(connection_, marks, &lease);
       });
     });
@@ -105,12 +104,13 @@ class SqliteRelaySession final : public RelaySession {
 
   Result<std::optional<Lease>> take(const LeaseView& seen, std::string_view holder) override {
     return guarded([&] {
+      store::check_holder(holder);
       return connection_.write([&]() -> std::optional<Lease> {
         Query query = connection_.query(sql::kTake);
         query.bind(holder).bind(static_cast<std::int64_t>(seen.fence));
         query.bind(static_cast<std::int64_t>(seen.counter)).bind(seen.holder);
         if (query.run() != 1) return std::nullopt;
-        return Lease{seen.fence + 1, 0};
+        return Lease{seen.fence + 1, 0, std::string(holder)};
       });
     });
   }
@@ -119,8 +119,9 @@ class SqliteRelaySession final : public RelaySession {
     return guarded([&] {
       return connection_.write([&]() -> std::optional<Lease> {
         Query query = connection_.query(sql::kRenew);
-        if (!query.bind(static_cast<std::int64_t>(lease.fence)).step()) return std::nullopt;
-        return Lease{lease.fence, static_cast<std::uint64_t>(query.number(0))};
+        query.bind(static_cast<std::int64_t>(lease.fence)).bind(lease.holder);
+        if (!query.step()) return std::nullopt;
+        return Lease{lease.fence, static_cast<std::uint64_t>(query.number(0)), lease.holder};
       });
     });
   }
@@ -128,7 +129,8 @@ class SqliteRelaySession final : public RelaySession {
   Status release(const Lease& lease) override {
     return guarded([&] {
       connection_.write([&] {
-        connection_.query(sql::kRelease).bind(static_cast<std::int64_t>(lease.fence)).run();
+        Query query = connection_.query(sql::kRelease);
+        query.bind(static_cast<std::int64_t>(lease.fence)).bind(lease.holder).run();
       });
     });
   }

@@ -32,12 +32,6 @@ void write_delivery(Connection& connection, const Mark& mark, MessageState to) {
   query.bind(std::int64_t{change.fresh}).run();
 }
 
-bool fence_holds(Connection& connection, const Lease* lease) {
-  if (lease == nullptr) return true;
-  const LeaseView now = read_lease(connection);
-  return now.fence == lease->fence && !now.holder.empty();
-}
-
 struct RowState {
   std::string state;
   std::uint32_t epoch = 0;
@@ -60,7 +54,7 @@ bool write_state(Connection& connection, const Mark& mark, MessageState to, cons
                  const Lease* lease) {
   Query query = connection.query(lease != nullptr ? sql::kJudge : sql::kMark);
   query.bind(mark.id).bind(to_string(to)).bind(to_string(mark.from)).bind(now);
-  if (lease != nullptr) query.bind(static_cast<std::int64_t>(lease->fence));
+  if (lease != nullptr) query.bind(static_cast<std::int64_t>(lease->fence)).bind(lease->holder);
   return query.run() == 1;
 }
 
@@ -74,7 +68,7 @@ Marked apply_one(Connection& connection, const Mark& mark, const std::string& no
     const auto found = read_state(connection, mark.id);
     if (!found) return Marked::gone;
     if (found->state != to_string(mark.from) || found->epoch != mark.epoch ||
-        !fence_holds(connection, lease)) {
+        (lease != nullptr && !is_held(connection, *lease))) {
       return Marked::already_further;
     }
     write_delivery(connection, mark, to);

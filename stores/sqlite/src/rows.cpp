@@ -89,6 +89,11 @@ LeaseView read_lease(Connection& connection) {
           query.text(2)};
 }
 
+bool is_held(Connection& connection, const Lease& lease) {
+  const LeaseView now = read_lease(connection);
+  return now.fence == lease.fence && now.holder == lease.holder;
+}
+
 std::vector<store::StoredReceipt> read_receipts(Connection& connection,
                                                 std::span<const std::int64_t> ids) {
   std::vector<store::StoredReceipt> receipts;

@@ -25,6 +25,7 @@ namespace waybill::sqlite {
 
 [[nodiscard]] std::vector<Route> read_routes(Connection& connection);
 [[nodiscard]] LeaseView read_lease(Connection& connection);
+[[nodiscard]] bool is_held(Connection& connection, const Lease& lease);
 [[nodiscard]] std::vector<store::StoredReceipt> read_receipts(Connection& connection,
                                                               std::span<const std::int64_t> ids);
 

@@ -117,9 +117,7 @@ struct MarksDone {
 };
 struct LeaseSeen {
   RequestId request = 0;
-  std::uint64_t fence = 0;
-  std::uint64_t counter = 0;
-  bool free = false;
+  LeaseView lease;
 };
 // The answer to TakeLease and RenewLease.
 struct LeaseIs {
@@ -208,8 +206,7 @@ struct LookAtLease {
 };
 struct TakeLease {
   RequestId request = 0;
-  std::uint64_t fence = 0;  // as it was seen last
-  std::uint64_t counter = 0;
+  LeaseView seen;  // last
 };
 struct RenewLease {
   RequestId request = 0;
@@ -277,7 +274,7 @@ enum class Mode {
 //
 //   std::vector<Action> actions;
 //   engine.handle(Tick{}, clock.now(), actions);       // → LookAtLease{1}
-//   engine.handle(LeaseSeen{1, 0, 0, true}, clock.now(), actions);  // → TakeLease …
+//   engine.handle(LeaseSeen{1, {}}, clock.now(), actions);  // free → TakeLease …
 //
 // **Guarantee**: deterministic: the same options, seed, events and times give the same actions. A
 // row is never published again before the outcome of its last Publish was told; a mark names rows

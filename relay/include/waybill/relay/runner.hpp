@@ -18,7 +18,9 @@
 namespace waybill::relay {
 
 struct RunnerOptions {
-  std::string holder{};        // name in the lease row; empty = host name and process id
+  // Name in the lease row, where '#' and eight random digits follow, others at each start: relays
+  // may share it. A text of at most 200 bytes; empty = host name and process id.
+  std::string holder{};
   EngineOptions engine{};      // every limit and wait
   std::uint32_t sessions = 2;  // store sessions, each with a thread; 1…16
   LogSink log{};               // empty: silent

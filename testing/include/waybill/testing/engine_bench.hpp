@@ -126,7 +126,6 @@ class EngineBench {
   std::vector<std::string> destinations_;
   std::vector<Route> routes_;
   std::optional<std::vector<ConsumerProgress>> progress_;
-  LeaseView lease_seen_;
   Steady publish_until_{};
   std::map<std::int64_t, MessageRow> page_;
   std::map<std::int64_t, MessageRow> payloads_;

@@ -57,6 +57,8 @@ struct CleanCandidates {
   bool all_young = true;
 };
 
+// Throws Failure (fix_call) unless it has 1…kHolderBytesMax bytes.
+void check_holder(std::string_view holder);
 // Throw Failure (fix_call) for a mark of an arrow that does not exist, or that is not the caller's.
 void check_facts(std::span<const Mark> marks);
 void check_arrows(std::span<const Mark> marks);
