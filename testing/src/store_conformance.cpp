@@ -1,6 +1,7 @@
 #include "waybill/testing/store_conformance.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <thread>
 
@@ -310,6 +311,19 @@ TEST_P(StoreConformance, L1_a_lease_is_taken_by_a_name_of_1_to_255_bytes) {
   ASSERT_TRUE(taken.has_value());
   EXPECT_EQ(must(relay_->lease()).holder, longest);
   EXPECT_TRUE(must(relay_->renew(*taken)).has_value());
+}
+
+// The relay never reads such a row; `waybill doctor` looks for it.
+TEST_P(StoreConformance, a_row_below_id_one_is_the_first_of_the_list_from_the_lowest_id) {
+  insert("A-1");
+  const std::int64_t id = insert("A-2");
+  database_->execute("UPDATE local_message SET id = -5 WHERE id = " + std::to_string(id));
+  MessageFilter filter;
+  filter.after_id = std::numeric_limits<std::int64_t>::min();
+  filter.rows_max = 1;
+  const auto rows = must(console_->list(filter));
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].id, -5);
 }
 
 TEST_P(StoreConformance, L1_of_two_takers_one_gets_the_lease_and_a_release_frees_it) {

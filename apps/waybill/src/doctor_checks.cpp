@@ -121,6 +121,15 @@ void check_states(const TableFacts& facts, std::vector<Finding>& findings) {
   }
 }
 
+void check_ids(const TableFacts& facts, std::vector<Finding>& findings) {
+  if (facts.lowest_id > 0) return;
+  findings.push_back({"id_below_one", kError,
+                      fmt::format("there is a row with the id {}", facts.lowest_id),
+                      "the relay reads from id 1 on: such a row is never published",
+                      "delete such rows and insert them again without an id, so that the database "
+                      "numbers them"});
+}
+
 void check_clean_up(const TableFacts& facts, const DoctorLimits& limits,
                     std::vector<Finding>& findings) {
   std::int64_t rows = 0;
@@ -143,6 +152,7 @@ std::vector<Finding> check_table(const TableFacts& facts, const DoctorLimits& li
   check_age(facts, limits, findings);
   check_routes(facts, findings);
   check_states(facts, findings);
+  check_ids(facts, findings);
   check_retention(facts, findings);
   check_clean_up(facts, limits, findings);
   return findings;

@@ -26,6 +26,7 @@ struct TableFacts {
   RelayLife relay = RelayLife::unknown;
   std::vector<Route> routes;
   std::vector<std::string> types;  // that have rows to publish
+  std::int64_t lowest_id = 1;      // of any row
 };
 
 [[nodiscard]] std::vector<Finding> check_table(const TableFacts& facts, const DoctorLimits& limits);

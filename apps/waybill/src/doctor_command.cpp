@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <set>
 
@@ -73,6 +74,12 @@ Result<Findings> examine_table(const DoctorFlags& flags, const Config& config) {
   const Result<std::vector<std::string>> types = waiting_types(*console->store);
   if (!types) return types.error();
   facts.types = *types;
+  MessageFilter lowest;
+  lowest.after_id = std::numeric_limits<std::int64_t>::min();
+  lowest.rows_max = 1;
+  const Result<std::vector<MessageRow>> rows = session.list(lowest);
+  if (!rows) return rows.error();
+  if (!rows->empty()) facts.lowest_id = rows->front().id;
   if (!flags.no_wait) {
     const auto relay = watch_relay(session, facts.status.lease, patience_of(config));
     if (!relay) return relay.error();

@@ -44,6 +44,12 @@ TEST(DoctorChecks, G8_want_a_relay_only_while_rows_wait) {
   EXPECT_EQ(names(check_table(facts, {})), "");
 }
 
+TEST(DoctorChecks, find_an_id_that_the_relay_never_reads) {
+  TableFacts facts = with("INIT", 1);
+  facts.lowest_id = 0;
+  EXPECT_EQ(names(check_table(facts, {})), "error id_below_one\n");
+}
+
 TEST(DoctorChecks, judge_a_short_inbox_by_the_longest_wait_between_copies) {
   TableFacts facts = with("SENT", 1);
   facts.status.consumers = {{"t", "points", {}, 24h}};

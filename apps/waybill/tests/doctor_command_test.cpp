@@ -64,6 +64,15 @@ TEST_F(Doctor, finds_a_table_at_rest_healthy) {
   EXPECT_EQ(text.out, "healthy\n");
 }
 
+TEST_F(Doctor, finds_a_row_that_no_relay_reads) {
+  set_up_shop();
+  insert_orders(1, 2);
+  sql("orders.db", "UPDATE local_message SET id = -5 WHERE id = 1;");
+  const Diagnosis diagnosis = examine({"--no-wait"});
+  EXPECT_EQ(diagnosis.errors, Names{"id_below_one"});
+  EXPECT_NE(diagnosis.texts.find("-5"), std::string::npos) << diagnosis.texts;
+}
+
 TEST_F(Doctor, G8_finds_rows_that_wait_without_a_live_relay) {
   set_up_shop("points");
   insert_orders(1, 3);
