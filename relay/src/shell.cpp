@@ -12,6 +12,8 @@ namespace {
 
 // The engine thread looks at its clock at least this often.
 constexpr Millis kWaitMax{100};
+// Of a stop and of one pass: longer ones are as good as this, and no sum with it overflows.
+constexpr Millis kDeadlineMax = std::chrono::hours(24 * 365);
 // Of the time to stop, what is left for marks and the lease after the publishers were closed.
 constexpr int kMarkShare = 4;
 
@@ -85,7 +87,7 @@ Runner::Shell::~Shell() {
 }
 
 void Runner::Shell::stop(Millis deadline) {
-  stop_by_ = (clock_.now() + deadline).time_since_epoch().count();
+  stop_by_ = (clock_.now() + std::min(deadline, kDeadlineMax)).time_since_epoch().count();
   inbox_.stop();
   if (thread_.joinable()) thread_.join();
   doorbell_.reset();
@@ -93,7 +95,8 @@ void Runner::Shell::stop(Millis deadline) {
 
 bool Runner::Shell::wait_finished(Millis wait) {
   std::unique_lock lock(mutex_);
-  return finished_changed_.wait_for(lock, wait, [this] { return finished_; });
+  return finished_changed_.wait_for(lock, std::min(wait, kDeadlineMax),
+                                    [this] { return finished_; });
 }
 
 void Runner::Shell::work() {

@@ -256,6 +256,24 @@ TEST_F(RunnerTest, L2_no_two_relays_hold_the_lease_by_one_name) {
   for (const std::string& name : names) EXPECT_EQ(name.substr(0, 7), "shared#");
 }
 
+TEST_F(RunnerTest, the_longest_deadline_is_not_at_once) {
+  for (int i = 0; i < 100; ++i) store_.insert("a");
+  Runner runner(store_, broker_.opener(), clock_, options());
+  EXPECT_TRUE(runner.run_once(Millis::max()).ok());
+  EXPECT_EQ(store_.count(MessageState::SUCCESS), 100U);
+  std::atomic<int> failures = 2;
+  store_.fault = [&](std::string_view call) -> std::optional<Error> {
+    if (call == "mark" && failures-- > 0) return Error{Remedy::retry, "busy", {}};
+    return std::nullopt;
+  };
+  ASSERT_TRUE(runner.start().ok());
+  const std::int64_t id = store_.insert("a");
+  ASSERT_TRUE(eventually([&] { return failures < 2; }));
+  runner.stop(Millis::max());
+  EXPECT_EQ(store_.state(id), MessageState::SUCCESS);
+  EXPECT_EQ(store_.lease_view().holder, "");
+}
+
 TEST_F(RunnerTest, L1_a_name_that_no_lease_row_can_hold_is_refused) {
   Runner runner(store_, broker_.opener(), clock_, options(std::string(201, 'h')));
   const Status started = runner.start();
