@@ -248,7 +248,7 @@ TEST_F(RunnerTest, L2_no_two_relays_hold_the_lease_by_one_name) {
   std::set<std::string> names;
   for (Runner* runner : {&first, &second, &first}) {
     ASSERT_TRUE(runner->start().ok());
-    ASSERT_TRUE(eventually([&] { return runner->stats().is_leader; }));
+    ASSERT_TRUE(wait_until([&] { return runner->stats().is_leader; }));
     names.insert(store_.lease_view().holder);
     runner->stop(std::chrono::seconds(2));
   }
@@ -268,7 +268,7 @@ TEST_F(RunnerTest, the_longest_deadline_is_not_at_once) {
   };
   ASSERT_TRUE(runner.start().ok());
   const std::int64_t id = store_.insert("a");
-  ASSERT_TRUE(eventually([&] { return failures < 2; }));
+  ASSERT_TRUE(wait_until([&] { return failures < 2; }));
   runner.stop(Millis::max());
   EXPECT_EQ(store_.state(id), MessageState::SUCCESS);
   EXPECT_EQ(store_.lease_view().holder, "");
