@@ -106,6 +106,15 @@ void Shop::start_relay(const Arguments& more, const std::string& name) {
   start(name, command);
 }
 
+void Shop::fake_clock(Arguments variables) {
+  environment_ = std::move(variables);
+  // The last one is for the address sanitizer, which wants to be the first library.
+  for (const char* variable : {"LD_PRELOAD=" LIBFAKETIME, "FAKETIME_DONT_FAKE_MONOTONIC=1",
+                               "ASAN_OPTIONS=verify_asan_link_order=0"}) {
+    environment_.emplace_back(variable);
+  }
+}
+
 std::string Shop::url_of(const std::string& name, const std::string& url) const {
   const auto own = urls_.find(name);
   return own == urls_.end() ? url : own->second;

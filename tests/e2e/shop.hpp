@@ -31,8 +31,10 @@ class Shop {
   void start_points_service(const Arguments& more = {}, const std::string& name = "points_service");
   // `name` is also the name in the lease.
   void start_relay(const Arguments& more = {}, const std::string& name = "relay");
-  // NAME=value for the process that is started next, and only that; for every relay from now on.
-  void set_environment(Arguments variables) { environment_ = std::move(variables); }
+  // The process that is started next, and only that, has the host's clock that libfaketime makes of
+  // these variables.
+  void fake_clock(Arguments variables);
+  // NAME=value for every relay from now on.
   void set_relay_environment(Arguments variables) { relay_environment_ = std::move(variables); }
   // The process finds its database here from its next start on: as another user, behind a gate.
   void set_url(const std::string& name, const std::string& url) { urls_[name] = url; }

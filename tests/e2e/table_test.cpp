@@ -115,8 +115,7 @@ TEST(Table, C3_clocks_of_hosts_and_zones_of_sessions_change_nothing) {
   Shop shop;
   shop.start_order_service("relay");
   shop.start_points_service();
-  shop.set_environment(
-      {std::string("LD_PRELOAD=") + LIBFAKETIME, "FAKETIME=-1h", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
+  shop.fake_clock({"FAKETIME=-1h"});
   shop.start_relay();
   const std::string zone = shop.store().other_time_zone();
   if (!zone.empty()) shop.sql("orders", zone);
