@@ -142,28 +142,6 @@ TEST_F(AdoptPostgresTest, T9_a_terminated_backend_leaves_no_message_alone) {
   expect_rows("1");
 }
 
-TEST_F(AdoptPostgresTest, T2_the_drivers_own_error_passes_through_without_the_row) {
-  const auto error_of_add = [&] {
-    client.query("BEGIN");
-    std::string text;
-    try {
-      static_cast<void>(outbox.add(connection, order_placed("A")));
-    } catch (const PostgresError& error) {
-      text = error.what();
-    }
-    client.query("ROLLBACK");
-    return text;
-  };
-  shop.query("ALTER TABLE local_message ADD CONSTRAINT few CHECK (length(content) < 2)");
-  const std::string refused = error_of_add();
-  EXPECT_TRUE(refused.ends_with("violates check constraint \"few\"")) << refused;
-  shop.query("DROP TABLE local_message");
-  const std::string missing = error_of_add();
-  EXPECT_TRUE(
-      missing.ends_with("relation \"local_message\" does not exist (run: waybill schema apply)"))
-      << missing;
-}
-
 TEST_F(AdoptPostgresTest, C1_what_was_prepared_before_discard_all_is_prepared_anew) {
   TransactionTemplate<PGconn*> transactions(connection, outbox);
   EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());
@@ -393,6 +371,25 @@ TEST_F(InsertsWithCommitTest, T9_a_rendered_insert_that_fails_stops_the_commit_i
     Adapter::rollback(connection);
   }
   expect_rows("1");
+}
+
+// More parameters than the protocol counts stand for all that libpq cannot send.
+TEST_F(InsertsWithCommitTest, T1_what_cannot_be_sent_stops_the_commit_behind_it) {
+  const std::vector<Value> too_many(70'000, std::string_view("A"));
+  const Statement unsendable{"INSERT INTO orders VALUES ($1) RETURNING 1", too_many};
+  Adapter::Kept kept;
+  for (int round = 0; round < 2; ++round) {  // then the statement is prepared
+    Adapter::begin(connection);
+    create_order("A");
+    EXPECT_THROW(static_cast<void>(Adapter::insert_and_commit(connection, {&unsendable, 1}, kept)),
+                 PostgresError);
+    Adapter::rollback(connection);
+    expect_rows("0");
+    EXPECT_THROW(static_cast<void>(Adapter::begin_and_insert(connection, unsendable, kept)),
+                 PostgresError);
+    EXPECT_EQ(Adapter::status(connection), TransactionStatus::idle);
+  }
+  EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());
 }
 
 TEST_F(AdoptPostgresTest, I1_an_insert_with_its_begin_survives_discard_all) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <libpq-fe.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <charconv>
@@ -24,26 +25,16 @@ namespace waybill {
 class PostgresError : public std::runtime_error {
  public:
   PostgresError(const PGconn* connection, const PGresult* result, std::string_view what)
-      : std::runtime_error(std::string(what) + ": " +
-                           first_line(result != nullptr ? PQresultErrorMessage(result)
-                                                        : PQerrorMessage(connection)) +
-                           (sqlstate_of(result) == "42P01" ? " (run: waybill schema apply)" : "")),
-        sqlstate_(sqlstate_of(result)) {}
+      : std::runtime_error(
+            std::string(what) + ": " +
+            (result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection))) {
+    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != nullptr) sqlstate_ = state;
+  }
 
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
 
-  // Empty for null and for an answer that is no error.
-  static std::string_view sqlstate_of(const PGresult* result) {
-    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return state == nullptr ? "" : state;
-  }
-
  private:
-  // What follows may quote the row.
-  static std::string first_line(std::string_view text) {
-    return std::string(text.substr(0, text.find('\n')));
-  }
-
   std::string sqlstate_;
 };
 
@@ -90,7 +81,7 @@ struct transaction_adapter<PGconn*> {
   }
 
   // BEGIN and the INSERT in one round trip. When the INSERT fails, the transaction is open and
-  // failed, as behind any statement.
+  // failed, as behind any statement; when it cannot be sent, none is open.
   static Inserted begin_and_insert(PGconn* connection, const Statement& statement, Kept& kept) {
     return inserted(connection, begin_and_execute(connection, statement, kept).release());
   }
@@ -133,7 +124,7 @@ struct transaction_adapter<PGconn*> {
         parse(answer, 0, done.ids.emplace_back());
         continue;
       }
-      const std::string_view state = PostgresError::sqlstate_of(answer);
+      const std::string_view state = sqlstate_of(answer);
       if (state.empty()) return done;  // the connection broke before the answer came
       if (state != kUniqueViolation) check(connection, answer, "an INSERT of waybill failed");
       done.answer = CommitAnswer::rolled_back;
@@ -228,38 +219,71 @@ struct transaction_adapter<PGconn*> {
     throw PostgresError(connection, result, what);
   }
 
+  static std::string_view sqlstate_of(const PGresult* result) {
+    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state == nullptr ? "" : state;
+  }
+
   static void refresh(PGconn* connection, Kept& kept) {
     if (kept.connection == usable(connection) && kept.backend == PQbackendPID(connection)) return;
     kept = {connection, PQbackendPID(connection), {}, {}};
   }
 
+  // What is on its way to the server.
+  struct Sent {
+    std::vector<std::string> prepared;   // for each statement, what goes ahead of it
+    std::size_t executed = 0;            // so many of them
+    std::optional<PostgresError> error;  // why not all
+  };
+
+  static Sent send(PGconn* connection, std::span<const Statement> statements, Kept& kept) {
+    Sent sent;
+    for (const Statement& statement : statements) {
+      const Text text(statement);
+      std::string& name = kept.names[text.sql];
+      const bool is_new = name.empty();
+      if (is_new) name = new_name(text.sql);
+      if (is_new && PQsendPrepare(connection, name.c_str(), text.sql.c_str(), 0, nullptr) == 0) {
+        sent.error.emplace(connection, nullptr, "cannot prepare a statement");
+        kept.names.erase(text.sql);
+        break;
+      }
+      sent.prepared.push_back(is_new ? text.sql : "");
+      if (PQsendQueryPrepared(connection, name.c_str(), text.size(), text.values.data(), nullptr,
+                              nullptr, 0) == 0) {
+        sent.error.emplace(connection, nullptr, "cannot send a statement");
+        break;
+      }
+      ++sent.executed;
+    }
+    // Without the sync no answer would come.
+    if (PQpipelineSync(connection) == 0) ::shutdown(PQsocket(connection), SHUT_RDWR);
+    sent.prepared.resize(statements.size());
+    return sent;
+  }
+
   // In one round trip; what is new is prepared on the way. One answer for each statement, in order,
-  // null where none came. What the server forgot (DISCARD ALL, as a pooler says it) is prepared
+  // null where none came. Throws for what cannot be sent over a connection that works: nothing
+  // behind it was executed. What the server forgot (DISCARD ALL, as a pooler says it) is prepared
   // anew the next time; this time the transaction is doomed, as by any error.
   static std::vector<Result> at_once(PGconn* connection, std::span<const Statement> statements,
                                      Kept& kept) {
     refresh(connection, kept);
-    PQenterPipelineMode(connection);
-    std::vector<std::string> prepared;  // for each statement, what goes ahead of it
-    for (const Statement& statement : statements) {
-      const Text text(statement);
-      std::string& name = kept.names[text.sql];
-      prepared.push_back(name.empty() ? text.sql : "");
-      if (name.empty()) {
-        name = new_name(text.sql);
-        PQsendPrepare(connection, name.c_str(), text.sql.c_str(), 0, nullptr);
-      }
-      PQsendQueryPrepared(connection, name.c_str(), text.size(), text.values.data(), nullptr,
-                          nullptr, 0);
+    if (PQenterPipelineMode(connection) == 0) {
+      throw PostgresError(connection, nullptr, "cannot send statements");
     }
-    PQpipelineSync(connection);
+    const Sent sent = send(connection, statements, kept);
 
     std::vector<Result> answers;
     bool has_forgotten = false;
-    for (const std::string& sql : prepared) {
+    for (std::size_t i = 0; i < statements.size(); ++i) {
+      const std::string& sql = sent.prepared[i];
       Result preparation(nullptr, &PQclear);
       if (!sql.empty()) preparation = next_result(connection);
-      Result answer = next_result(connection);
+      Result answer(nullptr, &PQclear);
+      // A broken connection may have more to say than it was asked.
+      const bool has_answer = i < sent.executed || PQstatus(connection) != CONNECTION_OK;
+      if (has_answer) answer = next_result(connection);
       if (!sql.empty() && PQresultStatus(preparation.get()) != PGRES_COMMAND_OK) {
         kept.names.erase(sql);
         answer = std::move(preparation);
@@ -267,12 +291,13 @@ struct transaction_adapter<PGconn*> {
       has_forgotten |= is_forgotten(answer.get());
       answers.push_back(std::move(answer));
     }
-    // To the sync, or to the end of a broken connection, which has said more than it was asked.
+    // To the sync, or to the end of a broken connection.
     for (std::size_t left = 4 * statements.size() + 4; left > 0; --left) {
       if (PQexitPipelineMode(connection) != 0 || PQstatus(connection) != CONNECTION_OK) break;
       PQclear(PQgetResult(connection));
     }
     if (has_forgotten) kept = {};
+    if (sent.error && PQstatus(connection) == CONNECTION_OK) throw *sent.error;
     return answers;
   }
 
@@ -282,17 +307,24 @@ struct transaction_adapter<PGconn*> {
     return "waybill_" + std::to_string(++next) + "_" + std::string(sql.substr(0, sql.find(' ')));
   }
 
-  static bool is_forgotten(const PGresult* result) {
-    return PostgresError::sqlstate_of(result) == "26000";
-  }
+  static bool is_forgotten(const PGresult* result) { return sqlstate_of(result) == "26000"; }
 
-  // The answer to the statement; throws when BEGIN was refused.
+  // The answer to the statement; throws when BEGIN was refused, or one of them cannot be sent: no
+  // transaction is open then.
   static Result begin_and_execute(PGconn* connection, const Statement& statement, Kept& kept) {
     const Statement statements[] = {{"BEGIN", {}}, statement};
-    std::vector<Result> answers = at_once(connection, statements, kept);
+    const auto execute = [&] {
+      try {
+        return at_once(connection, statements, kept);
+      } catch (const PostgresError&) {
+        rollback(connection);
+        throw;
+      }
+    };
+    std::vector<Result> answers = execute();
     if (is_forgotten(answers[0].get()) || is_forgotten(answers[1].get())) {
       rollback(connection);
-      answers = at_once(connection, statements, kept);
+      answers = execute();
     }
     check(connection, answers[0].get(), "BEGIN");
     return std::move(answers[1]);
