@@ -244,8 +244,10 @@ void Dispatcher::Lane::mark_acked() {
   const auto marked = mark(marks);
   if (marked) {
     WAYBILL_TEST_POINT("sender.after_mark");
-    for (const Marked result : *marked) {
+    for (std::size_t i = 0; i < acked_.size(); ++i) {
+      const Marked result = marked->at(i);
       dispatcher_.counters_.marked += result == Marked::done ? 1 : 0;
+      if (result == Marked::gone) tell_gone(*acked_[i]);
     }
     for (const Job& job : acked_) finish(*job);
     acked_.clear();
@@ -269,6 +271,14 @@ Result<std::vector<Marked>> Dispatcher::Lane::mark(const std::vector<Mark>& mark
     session_ = std::move(*session);
   }
   return session_->mark(marks);
+}
+
+void Dispatcher::Lane::tell_gone(const DispatchJob& job) const {
+  if (!dispatcher_.options_.log) return;
+  dispatcher_.options_.log(
+      LogLevel::alarm, "dispatcher: message " + job.message_id +
+                           " was sent, but its row is not there (was it rolled back to a savepoint "
+                           "of the caller's own? execute_nested() takes messages along)");
 }
 
 void Dispatcher::Lane::leave(const DispatchJob& job) noexcept {

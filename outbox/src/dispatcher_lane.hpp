@@ -52,6 +52,7 @@ class Dispatcher::Lane final : private OutcomeSink {
   void poll();
   void mark_acked();
   [[nodiscard]] Result<std::vector<Marked>> mark(const std::vector<Mark>& marks);
+  void tell_gone(const DispatchJob& job) const;
   void leave(const DispatchJob& job) noexcept;
   void finish(const DispatchJob& job) noexcept;
   void give_up(std::string_view why) noexcept;

@@ -103,6 +103,26 @@ TEST_F(DispatcherTest, E2_sync_has_published_and_marked_when_the_call_returns) {
   EXPECT_EQ(dispatcher->stats().marked, 1U);
 }
 
+// Misuse: the template hears nothing of the rollback.
+TEST_F(DispatcherTest, T7_a_message_that_was_sent_without_a_row_raises_an_alarm) {
+  std::string alarm;
+  options.log = [&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::alarm) alarm = text;
+  };
+  start({route(Dispatch::sync)});
+  const auto outcome = transactions->execute([&](Tx& tx) {
+    insert_order(tx.connection(), "A-17");
+    run(db, "SAVEPOINT own");
+    tx.add(order_placed("A-17"));
+    run(db, "ROLLBACK TO own");
+  });
+  ASSERT_TRUE(outcome.committed()) << outcome.reason;
+  dispatcher->stop();
+  EXPECT_EQ(broker.arrivals(), 1U);
+  EXPECT_NE(alarm.find("order/order.placed/A-17"), std::string::npos) << alarm;
+  EXPECT_NE(alarm.find("execute_nested"), std::string::npos) << alarm;
+}
+
 TEST_F(DispatcherTest, E2_a_type_that_nobody_confirms_is_SUCCESS_at_once) {
   Route closed_by_ack = route(Dispatch::sync);
   closed_by_ack.consumers.clear();

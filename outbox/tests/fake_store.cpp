@@ -48,7 +48,10 @@ class FakeRelaySession final : public RelaySession {
                                "' WHERE id = " + std::to_string(mark.id) + " AND state = '" +
                                std::string(to_string(mark.from)) + "'");
       const bool changed = sqlite3_changes(database_.get()) == 1;
-      results.push_back(changed ? Marked::done : Marked::already_further);
+      run(database_.get(),
+          "UPDATE local_message SET state = state WHERE id = " + std::to_string(mark.id));
+      const bool is_there = sqlite3_changes(database_.get()) == 1;
+      results.push_back(changed ? Marked::done : is_there ? Marked::already_further : Marked::gone);
     }
     return results;
   }

@@ -254,6 +254,19 @@ TEST_F(InsertsWithCommitTest, T7_a_savepoint_takes_along_only_what_was_added_ins
   EXPECT_EQ(identifiers(), (std::vector<std::string>{"before", "second part", "behind"}));
 }
 
+TEST_F(InsertsWithCommitTest, T7_a_savepoint_of_ones_own_takes_along_what_was_written_at_once) {
+  const auto outcome = transactions.execute([&](Tx& tx) {
+    tx.leave_to_relay();
+    EXPECT_EQ(tx.try_add(order_placed("before")).result, AddResult::added);
+    client.query("SAVEPOINT own");
+    EXPECT_EQ(tx.try_add(order_placed("inside")).result, AddResult::added);
+    client.query("ROLLBACK TO own");
+    EXPECT_EQ(tx.try_add(order_placed("behind")).result, AddResult::added);
+  });
+  EXPECT_TRUE(outcome.committed()) << outcome.reason;
+  EXPECT_EQ(identifiers(), (std::vector<std::string>{"before", "behind"}));
+}
+
 TEST_F(InsertsWithCommitTest,
        T1_a_table_whose_trigger_drops_rows_commits_no_order_without_message) {
   const char* const kDropAll =

@@ -55,7 +55,11 @@ class TransactionTemplate;
 template <TransactionalConnection Connection>
 class Transaction {
  public:
-  // The template's own connection, for business statements; never for BEGIN, COMMIT or ROLLBACK.
+  // The template's own connection, for business statements; never for BEGIN, COMMIT or ROLLBACK,
+  // nor for savepoints, which belong to execute_nested(): of another one's rollback the template
+  // hears nothing. Its messages would be sent in process though their rows are gone, and on
+  // PostgreSQL those that wait for COMMIT would be committed. Where the code needs savepoints of
+  // its own, every message of the transaction goes by try_add(), and leave_to_relay() is called.
   [[nodiscard]] Connection& connection() noexcept { return template_.connection_; }
 
   // Adds a message, or throws: DuplicateMessage, AddRefused, or the driver's own error. Where the
