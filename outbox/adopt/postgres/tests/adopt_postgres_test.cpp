@@ -159,6 +159,19 @@ TEST_F(AdoptPostgresTest, C1_what_was_prepared_before_discard_all_is_prepared_an
   expect_rows("3");
 }
 
+// So that two services whom a pooler lets onto one backend do not execute each other's.
+TEST_F(AdoptPostgresTest, C1_the_name_of_a_prepared_statement_is_of_its_SQL) {
+  const auto name_of = [&](const std::string& sql) {
+    Adapter::Kept kept;
+    Adapter::begin_and_insert(connection, {sql, {}}, kept);
+    Adapter::rollback(connection);
+    const std::string name = kept.names.at(sql);
+    return name.substr(name.find('_', name.find('_') + 1));  // behind the number
+  };
+  EXPECT_EQ(name_of("INSERT INTO orders VALUES (1)"), name_of("INSERT INTO orders VALUES (1)"));
+  EXPECT_NE(name_of("INSERT INTO orders VALUES (1)"), name_of("INSERT INTO orders VALUES (2)"));
+}
+
 // The template's messages go with COMMIT, in one round trip.
 class InsertsWithCommitTest : public AdoptPostgresTest {
  protected:

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,6 +44,8 @@ class PostgresError : public std::runtime_error {
 // **Errors**: PostgresError; std::invalid_argument for a null handle; std::logic_error while the
 // connection is in pipeline mode or in the middle of a command. commit() answers `unknown` when the
 // connection broke before its answer came.
+// Behind a pooler that gives a backend to each transaction anew, statements can only be kept when
+// it maps their names (PgBouncer 1.21 with max_prepared_statements): they fail there otherwise.
 // **Thread safety**: as the handle's.
 template <>
 struct transaction_adapter<PGconn*> {
@@ -301,10 +304,13 @@ struct transaction_adapter<PGconn*> {
     return answers;
   }
 
-  // Unique in the process, and tells the command to whoever looks at the wire.
+  // Unique in the process; of another process that a pooler lets onto the same backend the same
+  // name means the same SQL. Tells the command to whoever looks at the wire.
   static std::string new_name(std::string_view sql) {
     static std::atomic<unsigned> next{0};
-    return "waybill_" + std::to_string(++next) + "_" + std::string(sql.substr(0, sql.find(' ')));
+    return "waybill_" + std::to_string(++next) + "_" +
+           std::to_string(std::hash<std::string_view>{}(sql)) + "_" +
+           std::string(sql.substr(0, sql.find(' ')));
   }
 
   static bool is_forgotten(const PGresult* result) { return sqlstate_of(result) == "26000"; }
