@@ -1,6 +1,7 @@
 #include "waybill/outbox/dispatcher.hpp"
 
 #include <condition_variable>
+#include <string_view>
 #include <utility>
 
 #include "dispatcher_lane.hpp"
@@ -10,6 +11,36 @@ namespace waybill {
 namespace {
 
 constexpr Millis kRouteRefresh{1000};
+constexpr Millis kTimeMax = std::chrono::hours(1);
+
+[[nodiscard]] Status check(const DispatcherOptions& options) {
+  struct Number {
+    std::string_view name;
+    std::size_t value;
+  };
+  for (const Number& number :
+       {Number{"queue_max", options.queue_max}, Number{"queue_bytes_max", options.queue_bytes_max},
+        Number{"failures_max", options.failures_max}}) {
+    if (number.value == 0) {
+      return Error{Remedy::fix_call, "the dispatcher's " + std::string(number.name) + " is 0",
+                   "at least 1"};
+    }
+  }
+  struct Time {
+    std::string_view name;
+    Millis value;
+  };
+  for (const Time& time : {Time{"send_deadline", options.send_deadline},
+                           Time{"grace", options.grace}, Time{"pause", options.pause}}) {
+    if (time.value < Millis(1) || time.value > kTimeMax) {
+      return Error{Remedy::fix_call,
+                   "the dispatcher's " + std::string(time.name) + " is " +
+                       std::to_string(time.value.count()) + " ms",
+                   "1 ms to 1 h"};
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -24,6 +55,7 @@ Status Dispatcher::start() {
   if (route_session_) {
     return Error{Remedy::fix_call, "the dispatcher was started already", "make a new one"};
   }
+  if (Status checked = check(options_); !checked) return checked;
   auto session = store_.open_relay();
   if (!session) return session.error();
   route_session_ = std::move(*session);

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <latch>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -101,6 +103,26 @@ TEST_F(DispatcherTest, E2_sync_has_published_and_marked_when_the_call_returns) {
   EXPECT_EQ(message.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
   EXPECT_EQ(shop.messages("state = 'SENT'"), 1);
   EXPECT_EQ(dispatcher->stats().marked, 1U);
+}
+
+TEST_F(DispatcherTest, refuses_options_out_of_bounds) {
+  const std::map<std::string, std::function<void(DispatcherOptions&)>> wrong = {
+      {"queue_max", [](DispatcherOptions& o) { o.queue_max = 0; }},
+      {"queue_bytes_max", [](DispatcherOptions& o) { o.queue_bytes_max = 0; }},
+      {"failures_max", [](DispatcherOptions& o) { o.failures_max = 0; }},
+      {"send_deadline", [](DispatcherOptions& o) { o.send_deadline = Millis(0); }},
+      {"grace", [](DispatcherOptions& o) { o.grace = Millis(-1); }},
+      {"pause", [](DispatcherOptions& o) { o.pause = Millis::max(); }},
+  };
+  for (const auto& [name, spoil] : wrong) {
+    DispatcherOptions spoilt = options;
+    spoil(spoilt);
+    const Status started = Dispatcher(store, broker.open_publisher(), spoilt).start();
+    ASSERT_FALSE(started.ok()) << name;
+    EXPECT_EQ(started.error().remedy, Remedy::fix_call);
+    EXPECT_NE(started.error().text.find("'s " + name + " is"), std::string::npos)
+        << started.error().text;
+  }
 }
 
 // Misuse: the template hears nothing of the rollback.

@@ -21,6 +21,7 @@
 
 namespace waybill {
 
+// Numbers are at least 1, times 1 ms to 1 h.
 struct DispatcherOptions {
   std::size_t queue_max = 1000;  // messages waiting or in flight, a destination
   std::size_t queue_bytes_max = std::size_t{16} << 20;  // their content, a destination
@@ -69,7 +70,8 @@ class DispatchWait;
 // queue's limits. Ordered types are never sent from here.
 // **Ownership**: borrows the store, which must live longer.
 // **Errors**: start() says whether the table can be reached (the store's error), and refuses a
-// second start (fix_call); later trouble leaves rows to the relay and is logged.
+// second start and options out of bounds (fix_call); later trouble leaves rows to the relay and is
+// logged.
 // **Thread safety**: committed() and stats() from any thread; start() and stop() from one.
 class Dispatcher {
  public:
