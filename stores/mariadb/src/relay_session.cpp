@@ -12,6 +12,7 @@ namespace {
 
 // Columns of a lane: the content, NULL in a row behind bytes_max; whether the row has none anyway.
 constexpr std::size_t kContent = 5, kHasNone = 15;
+constexpr std::uint64_t kDense = 2;  // at least every second id of a dense stretch is wanted
 
 std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
@@ -154,24 +155,54 @@ class MariadbRelaySession final : public RelaySession {
   }
 
   LanePage read_lane(const LaneRead& spec) {
-    Parameters parameters;
-    parameters.add(spec.message_type).add(spec.after.id).add(std::int64_t{spec.rows_max});
-    parameters.add(static_cast<std::int64_t>(spec.bytes_max));
-    if (spec.lane != Lane::fresh) parameters.add(spec.after.at);
-    if (spec.lane == Lane::overdue) parameters.add(std::int64_t{spec.overdue_after.count()});
     LanePage page;
     page.now = connection_.read(sql::kNow).time(0, 0);
-    const Rows rows = connection_.read(spec.lane == Lane::fresh     ? sql::kReadFresh
-                                       : spec.lane == Lane::overdue ? sql::kReadOverdue
-                                                                    : sql::kReadDue,
-                                       parameters);
+    if (spec.lane == Lane::fresh) {
+      read_fresh(spec, page);
+      return page;
+    }
+    Parameters parameters = bounds_of(spec, spec.after.id);
+    parameters.add(spec.after.at);
+    if (spec.lane == Lane::overdue) parameters.add(std::int64_t{spec.overdue_after.count()});
+    const Rows rows = connection_.read(
+        spec.lane == Lane::overdue ? sql::kReadOverdue : sql::kReadDue, parameters);
+    page.exhausted = take(rows, page) && rows.size() < spec.rows_max;
+    return page;
+  }
+
+  // Rows that lie close together, as fresh ones mostly do, are one range of the primary key.
+  void read_fresh(const LaneRead& spec, LanePage& page) {
+    const Rows ids = connection_.read(
+        sql::kFreshIds,
+        Parameters().add(spec.message_type).add(spec.after.id).add(std::int64_t{spec.rows_max}));
+    page.exhausted = ids.size() < spec.rows_max;
+    if (ids.size() == 0) return;
+    const std::int64_t first = ids.number(0, 0);
+    const std::int64_t last = ids.number(ids.size() - 1, 0);
+    const auto stretch = static_cast<std::uint64_t>(last) - static_cast<std::uint64_t>(first);
+    const bool is_dense = stretch < kDense * ids.size();
+    Parameters parameters = bounds_of(spec, is_dense ? first : spec.after.id);
+    if (is_dense) parameters.add(last);
+    const Rows rows =
+        connection_.read(is_dense ? sql::kReadFreshRange : sql::kReadFresh, parameters);
+    if (!take(rows, page) || rows.size() >= spec.rows_max) page.exhausted = false;
+  }
+
+  static Parameters bounds_of(const LaneRead& spec, std::int64_t id) {
+    Parameters parameters;
+    parameters.add(spec.message_type).add(id).add(std::int64_t{spec.rows_max});
+    parameters.add(static_cast<std::int64_t>(spec.bytes_max));
+    return parameters;
+  }
+
+  // False when bytes_max ended the page before its last row.
+  static bool take(const Rows& rows, LanePage& page) {
     page.rows.reserve(rows.size());
     for (std::size_t at = 0; at < rows.size(); ++at) {
-      if (rows.is_null(at, kContent) && rows.number(at, kHasNone) == 0) break;
+      if (rows.is_null(at, kContent) && rows.number(at, kHasNone) == 0) return false;
       page.rows.push_back(store::read_row(rows, at));
     }
-    page.exhausted = rows.size() < spec.rows_max && page.rows.size() == rows.size();
-    return page;
+    return true;
   }
 
   Connection connection_;

@@ -129,6 +129,38 @@ TEST_F(MariadbSession, C3_clients_of_any_time_zone_write_the_same_time) {
   }
 }
 
+TEST_F(MariadbSession, G2_a_page_of_fresh_rows_is_the_same_whether_they_lie_close_together_or_not) {
+  insert(40);
+  insert(40, "SUCCESS");
+  insert(3, "SENT");
+  const auto keep = [&](const std::string& condition) {
+    shop.execute("UPDATE local_message SET state = IF(" + condition + ", 'INIT', 'SUCCESS')");
+    std::vector<std::int64_t> wanted;
+    for (const std::string& id :
+         shop.query("SELECT id FROM local_message WHERE state = 'INIT' ORDER BY id")) {
+      wanted.push_back(std::stoll(id));
+    }
+    return wanted;
+  };
+  for (const char* condition :
+       {"id <= 40", "MOD(id, 2) = 1", "MOD(id, 9) = 1", "id IN (1, 2, 83)", "id = 83", "FALSE"}) {
+    const std::vector<std::int64_t> wanted = keep(condition);
+    std::vector<std::int64_t> seen;
+    LaneRead spec;
+    spec.message_type = "order.placed";
+    spec.rows_max = 7;
+    for (bool exhausted = false; !exhausted && seen.size() < 100;) {
+      const auto page = relay->read(spec);
+      ASSERT_TRUE(page.ok()) << page.error().to_string();
+      EXPECT_TRUE(page->exhausted || page->rows.size() == 7U) << condition;
+      for (const MessageRow& row : page->rows) seen.push_back(row.id);
+      exhausted = page->exhausted;
+      if (!seen.empty()) spec.after.id = seen.back();
+    }
+    EXPECT_EQ(seen, wanted) << condition;
+  }
+}
+
 // The lengths add up in the order of the lane, also where the server has to sort.
 TEST_F(MariadbSession, bytes_bound_the_pages_of_every_lane_with_and_without_an_index) {
   for (const char* state : {"INIT", "SENT", "RETRY"}) insert(30, state);
