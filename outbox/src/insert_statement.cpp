@@ -118,7 +118,7 @@ std::string find_statement(Dialect dialect, const std::string& table, std::size_
   }
   if (by_ranges) return sql + " LOCK IN SHARE MODE";
   return sql + ") SELECT * FROM (SELECT (SELECT id FROM " + table + " WHERE " + condition +
-         ") AS id, " + key + " FROM wanted$) AS found WHERE id IS NOT NULL";
+         " LIMIT 1) AS id, " + key + " FROM wanted$) AS found WHERE id IS NOT NULL";
 }
 
 }  // namespace waybill

@@ -142,6 +142,28 @@ TEST_F(AdoptPostgresTest, T9_a_terminated_backend_leaves_no_message_alone) {
   expect_rows("1");
 }
 
+TEST_F(AdoptPostgresTest, T2_the_drivers_own_error_passes_through_without_the_row) {
+  const auto error_of_add = [&] {
+    client.query("BEGIN");
+    std::string text;
+    try {
+      static_cast<void>(outbox.add(connection, order_placed("A")));
+    } catch (const PostgresError& error) {
+      text = error.what();
+    }
+    client.query("ROLLBACK");
+    return text;
+  };
+  shop.query("ALTER TABLE local_message ADD CONSTRAINT few CHECK (length(content) < 2)");
+  const std::string refused = error_of_add();
+  EXPECT_TRUE(refused.ends_with("violates check constraint \"few\"")) << refused;
+  shop.query("DROP TABLE local_message");
+  const std::string missing = error_of_add();
+  EXPECT_TRUE(
+      missing.ends_with("relation \"local_message\" does not exist (run: waybill schema apply)"))
+      << missing;
+}
+
 TEST_F(AdoptPostgresTest, C1_what_was_prepared_before_discard_all_is_prepared_anew) {
   TransactionTemplate<PGconn*> transactions(connection, outbox);
   EXPECT_TRUE(transactions.execute([&](Tx& tx) { place(tx, "A"); }).committed());

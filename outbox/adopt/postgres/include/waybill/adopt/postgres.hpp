@@ -26,16 +26,26 @@ namespace waybill {
 class PostgresError : public std::runtime_error {
  public:
   PostgresError(const PGconn* connection, const PGresult* result, std::string_view what)
-      : std::runtime_error(
-            std::string(what) + ": " +
-            (result != nullptr ? PQresultErrorMessage(result) : PQerrorMessage(connection))) {
-    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    if (state != nullptr) sqlstate_ = state;
-  }
+      : std::runtime_error(std::string(what) + ": " +
+                           first_line(result != nullptr ? PQresultErrorMessage(result)
+                                                        : PQerrorMessage(connection)) +
+                           (sqlstate_of(result) == "42P01" ? " (run: waybill schema apply)" : "")),
+        sqlstate_(sqlstate_of(result)) {}
 
   [[nodiscard]] const std::string& sqlstate() const noexcept { return sqlstate_; }
 
+  // Empty for null and for an answer that is no error.
+  static std::string_view sqlstate_of(const PGresult* result) {
+    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    return state == nullptr ? "" : state;
+  }
+
  private:
+  // What follows may quote the row.
+  static std::string first_line(std::string_view text) {
+    return std::string(text.substr(0, text.find('\n')));
+  }
+
   std::string sqlstate_;
 };
 
@@ -127,7 +137,7 @@ struct transaction_adapter<PGconn*> {
         parse(answer, 0, done.ids.emplace_back());
         continue;
       }
-      const std::string_view state = sqlstate_of(answer);
+      const std::string_view state = PostgresError::sqlstate_of(answer);
       if (state.empty()) return done;  // the connection broke before the answer came
       if (state != kUniqueViolation) check(connection, answer, "an INSERT of waybill failed");
       done.answer = CommitAnswer::rolled_back;
@@ -222,11 +232,6 @@ struct transaction_adapter<PGconn*> {
     throw PostgresError(connection, result, what);
   }
 
-  static std::string_view sqlstate_of(const PGresult* result) {
-    const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    return state == nullptr ? "" : state;
-  }
-
   static void refresh(PGconn* connection, Kept& kept) {
     if (kept.connection == usable(connection) && kept.backend == PQbackendPID(connection)) return;
     kept = {connection, PQbackendPID(connection), {}, {}};
@@ -313,7 +318,9 @@ struct transaction_adapter<PGconn*> {
            std::string(sql.substr(0, sql.find(' ')));
   }
 
-  static bool is_forgotten(const PGresult* result) { return sqlstate_of(result) == "26000"; }
+  static bool is_forgotten(const PGresult* result) {
+    return PostgresError::sqlstate_of(result) == "26000";
+  }
 
   // The answer to the statement; throws when BEGIN was refused, or one of them cannot be sent: no
   // transaction is open then.
