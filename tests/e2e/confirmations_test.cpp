@@ -202,7 +202,10 @@ TEST_F(SilentConsumer, H4_is_probed_not_flooded_also_when_it_wakes_up) {
   ASSERT_TRUE(shop.wait_until([&] { return copies() >= kRows + 2; }));
   shop.start_points_service();
   expect_right(shop, kRows, 90);
-  EXPECT_LE(copies(), kRows + 100);
+  // Of four partitions, that with the probe may be read first: the rows of the others then count as
+  // passed by, until they are read as well.
+  const bool has_partitions = shop.broker().url().starts_with("kafka");
+  EXPECT_LE(copies(), kRows + (has_partitions ? kRows / 2 : 100));
 }
 
 TEST_F(SilentConsumer, H5_gets_everything_again_though_the_broker_lost_it_all) {
