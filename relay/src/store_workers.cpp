@@ -56,25 +56,13 @@ class Call {
   Content operator()(const ListTypes& job) { return content_of(session_.types_present(job.lane)); }
 
   Content operator()(const ReadJob& job) {
-    LaneRead spec;
-    spec.lane = job.read.lane;
-    spec.message_type = job.message_type;
-    spec.after = job.read.after;
-    spec.overdue_after = job.read.overdue_after;
-    spec.rows_max = job.read.rows_max;
-    spec.bytes_max = job.read.bytes_max;
-    auto page = session_.read(spec);
+    auto page = session_.read(job.read.of(job.message_type));
     if (!page) return page.error();
     return PageAnswer{std::move(*page), clock_.now()};
   }
 
   Content operator()(const SettledJob& job) {
-    LaneRead spec;
-    spec.lane = job.read.lane;
-    spec.message_type = job.message_type;
-    spec.after = job.read.after;
-    spec.rows_max = job.read.rows_max;
-    return content_of(session_.settled(spec));
+    return content_of(session_.settled(job.read.of(job.message_type)));
   }
 
   Content operator()(const KeysJob& job) {

@@ -179,16 +179,7 @@ void EngineBench::carry_out(const ListTypes& action) {
 
 void EngineBench::carry_out(const ReadRows& action) {
   ++reads_;
-  const auto read = [this, action] {
-    LaneRead spec;
-    spec.lane = action.lane;
-    spec.message_type = types_[action.type];
-    spec.after = action.after;
-    spec.overdue_after = action.overdue_after;
-    spec.rows_max = action.rows_max;
-    spec.bytes_max = action.bytes_max;
-    return session_->read(spec);
-  };
+  const auto read = [this, action] { return session_->read(action.of(types_[action.type])); };
   read_later(read, [this, action](const Result<LanePage>& page) {
     if (failed(action.request, page)) return;
     std::vector<RowHead> heads;
@@ -201,14 +192,7 @@ void EngineBench::carry_out(const ReadRows& action) {
 }
 
 void EngineBench::carry_out(const ReadSettled& action) {
-  const auto read = [this, action] {
-    LaneRead spec;
-    spec.lane = action.lane;
-    spec.message_type = types_[action.type];
-    spec.after = action.after;
-    spec.rows_max = action.rows_max;
-    return session_->settled(spec);
-  };
+  const auto read = [this, action] { return session_->settled(action.of(types_[action.type])); };
   read_later(read, [this, request = action.request](const Result<SettledPage>& page) {
     if (failed(request, page)) return;
     give(SettledRead{request, page->rows, page->last, page->exhausted});

@@ -157,6 +157,10 @@ struct ReadRows {
   Millis overdue_after{0};
   std::uint32_t rows_max = 0;
   std::size_t bytes_max = 0;
+
+  [[nodiscard]] LaneRead of(std::string_view message_type) const {
+    return {lane, message_type, after, overdue_after, rows_max, bytes_max};
+  }
 };
 // Those of the next rows of a lane that wait for no consumer any more.
 struct ReadSettled {
@@ -165,6 +169,10 @@ struct ReadSettled {
   Lane lane = Lane::overdue;
   LaneCursor after;
   std::uint32_t rows_max = 0;
+
+  [[nodiscard]] LaneRead of(std::string_view message_type) const {
+    return {.lane = lane, .message_type = message_type, .after = after, .rows_max = rows_max};
+  }
 };
 // The rows of an ordered type that hold back others.
 struct ReadKeys {
