@@ -49,7 +49,7 @@ Outcome measure(const Scratch& scratch, const Place& place, const std::string& d
                 int rate) {
   const auto file = [&](const char* name) { return scratch.file(name); };
   std::ofstream(file("points.key")) << "k1 points a-secret-of-the-benchmark\n";
-  const std::string doorbell = scratch.name();
+  const std::string doorbell = std::filesystem::path(scratch.path()).filename().string();
 
   demo::Process order_service(
       {ORDER_SERVICE, "--db", place.orders, "--queue", place.queue, "--topic", place.topic,

@@ -17,11 +17,13 @@
 #include "waybill/http/server.hpp"
 #include "waybill/inbox/consumer.hpp"
 #include "waybill/stores/postgres.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
 
 using std::chrono::steady_clock;
+using testing::must;
 
 // A round: long beside the time of its last confirmations, when nothing else goes on.
 constexpr int kMessages = 20'000;
@@ -35,12 +37,6 @@ constexpr std::chrono::seconds kPatience(60);
 
 confirm::Key key() {
   return {"k1", "points", "a-secret-of-the-benchmark"};
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
 }
 
 // Hands out prepared messages as a broker would that costs nothing.
@@ -166,9 +162,7 @@ Cost consume(const OrderService& orders, Points& points, InboxStore& store, int 
   const int messages = messages_of(batching);
   Prepared subscriber(first, messages);
   confirm::Sender sender(store, orders.post(), {.consumer = "points", .key = key()});
-  if (const Status started = sender.start(); !started) {
-    throw std::runtime_error(started.error().to_string());
-  }
+  must(sender.start());
   inbox::ConsumerOptions options;
   options.consumer = "points";
   options.batch_max = kBatch;
@@ -249,9 +243,7 @@ std::vector<Measurement> confirmations() {
         std::to_string(first) + ", " + std::to_string(first + kConfirmations - 1) + ") AS i");
     confirm::Sender sender(*store, orders.post(), {.consumer = "points", .key = key()});
     const Cost cost = cost_of(kConfirmations, server_process("postgres"), [&] {
-      if (const Status started = sender.start(); !started) {
-        throw std::runtime_error(started.error().to_string());
-      }
+      must(sender.start());
       wait_until([&] { return sender.stats().confirmed >= kConfirmations; },
                  "the confirmations do not arrive");
     });

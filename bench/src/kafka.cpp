@@ -13,6 +13,7 @@
 #include "publish.hpp"
 #include "servers.hpp"
 #include "waybill/brokers/kafka.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -106,12 +107,8 @@ class BareProducer {
 std::unique_ptr<Publisher> open_publisher() {
   kafka::Options options;
   options.brokers = server_url("kafka");
-  if (const auto applied = kafka::apply_topology(options, {kTopic, kPartitions, 1}); !applied) {
-    throw std::runtime_error(applied.error().to_string());
-  }
-  auto opened = kafka::open_publisher(options);
-  if (!opened) throw std::runtime_error(opened.error().to_string());
-  return std::move(*opened);
+  testing::must(kafka::apply_topology(options, {kTopic, kPartitions, 1}));
+  return testing::must(kafka::open_publisher(options));
 }
 
 std::vector<Measurement> publish(const std::string& name, int messages, int window) {

@@ -8,16 +8,16 @@
 #include "servers.hpp"
 #include "waybill/drivers/mariadb.hpp"
 #include "waybill/stores/mariadb.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 
 MariadbClient::MariadbClient(const std::string& url)
     : connection_(mysql_init(nullptr), &mysql_close) {
-  const auto address = mariadb::parse_url(url);
-  if (!address) throw std::runtime_error(address.error().to_string());
+  const mariadb::Address address = testing::must(mariadb::parse_url(url));
   mysql_optionsv(handle(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
-  if (mysql_real_connect(handle(), address->host.c_str(), address->user.c_str(), nullptr,
-                         address->database.c_str(), address->port, nullptr,
+  if (mysql_real_connect(handle(), address.host.c_str(), address.user.c_str(), nullptr,
+                         address.database.c_str(), address.port, nullptr,
                          CLIENT_MULTI_STATEMENTS) == nullptr) {
     throw std::runtime_error(mysql_error(handle()));
   }
@@ -52,8 +52,7 @@ MariadbDatabase::MariadbDatabase() {
   name_ = "bench_" + std::to_string(getpid()) + "_" + std::to_string(++next);
   MariadbClient(server).run("CREATE DATABASE " + name_ + " CHARACTER SET utf8mb4");
   url_ = server.substr(0, server.rfind('/') + 1) + name_;
-  const auto applied = mariadb::apply_schema({.url = url_}, mariadb::SchemaPart::producer);
-  if (!applied) throw std::runtime_error(applied.error().to_string());
+  testing::must(mariadb::apply_schema({.url = url_}, mariadb::SchemaPart::producer));
 }
 
 MariadbDatabase::~MariadbDatabase() {

@@ -8,6 +8,7 @@
 #include "mariadb_shop.hpp"
 #include "store.hpp"
 #include "waybill/stores/mariadb.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -20,9 +21,8 @@ constexpr double kLeftMax = 10;  // the server itself goes on writing a page now
 class MariadbBench final : public StoreBench {
  public:
   std::unique_ptr<MessageStore> open() override {
-    auto store = mariadb::open_message_store({.url = database_.url(), .answer_timeout = kPatience});
-    if (!store) throw std::runtime_error(store.error().to_string());
-    return std::move(*store);
+    return testing::must(
+        mariadb::open_message_store({.url = database_.url(), .answer_timeout = kPatience}));
   }
 
   void add(std::int64_t first, int count) override {

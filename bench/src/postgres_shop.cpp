@@ -9,6 +9,7 @@
 
 #include "servers.hpp"
 #include "waybill/stores/postgres.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -86,8 +87,7 @@ PostgresDatabase::~PostgresDatabase() {
 
 PostgresShop::PostgresShop() {
   for (const auto part : {postgres::SchemaPart::producer, postgres::SchemaPart::consumer}) {
-    const auto applied = postgres::apply_schema({.url = url()}, part);
-    if (!applied) throw std::runtime_error(applied.error().to_string());
+    testing::must(postgres::apply_schema({.url = url()}, part));
   }
   PostgresClient(url()).run(
       "CREATE TABLE orders(order_id bigint PRIMARY KEY, user_id bigint, amount_cents bigint);"

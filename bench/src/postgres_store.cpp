@@ -6,6 +6,7 @@
 #include "postgres_shop.hpp"
 #include "store.hpp"
 #include "waybill/stores/postgres.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -16,9 +17,8 @@ constexpr Millis kPatience{30'000};
 class PostgresBench final : public StoreBench {
  public:
   std::unique_ptr<MessageStore> open() override {
-    auto store = postgres::open_message_store({.url = shop_.url(), .answer_timeout = kPatience});
-    if (!store) throw std::runtime_error(store.error().to_string());
-    return std::move(*store);
+    return testing::must(
+        postgres::open_message_store({.url = shop_.url(), .answer_timeout = kPatience}));
   }
 
   void add(std::int64_t first, int count) override {

@@ -15,6 +15,7 @@
 #include "publish.hpp"
 #include "servers.hpp"
 #include "waybill/brokers/rabbitmq.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -136,12 +137,8 @@ std::unique_ptr<Publisher> open_publisher() {
   options.url = server_url("rabbitmq");
   rabbitmq::Topology topology;
   topology.queue = kQueue;
-  if (const auto applied = rabbitmq::apply_topology(options, topology); !applied) {
-    throw std::runtime_error(applied.error().to_string());
-  }
-  auto opened = rabbitmq::open_publisher(options);
-  if (!opened) throw std::runtime_error(opened.error().to_string());
-  return std::move(*opened);
+  testing::must(rabbitmq::apply_topology(options, topology));
+  return testing::must(rabbitmq::open_publisher(options));
 }
 
 std::vector<Measurement> publish(const std::string& name, int messages, int window) {

@@ -14,6 +14,7 @@
 #include "waybill/drivers/sqlite_busy_handler.hpp"
 #include "waybill/relay/runner.hpp"
 #include "waybill/stores/sqlite.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -59,9 +60,7 @@ OpenPublisher publishers(const std::string& queue) {
 std::unique_ptr<MessageStore> open_store(const std::string& path) {
   sqlite::Options options;
   options.path = path;
-  auto store = sqlite::open_message_store(options);
-  if (!store) throw std::runtime_error(store.error().to_string());
-  return std::move(*store);
+  return testing::must(sqlite::open_message_store(options));
 }
 
 // Rows a second that the relay publishes and marks.

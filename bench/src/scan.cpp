@@ -1,11 +1,11 @@
 // sqlite.scan_growth: what a scan of the relay costs beside millions of rows that it does not want.
-#include <chrono>
-#include <stdexcept>
 #include <string>
 
 #include "bench.hpp"
 #include "shop.hpp"
+#include "store.hpp"
 #include "waybill/stores/sqlite.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -43,32 +43,7 @@ void fill(const std::string& path, const Rows& rows) {
 std::unique_ptr<RelaySession> open_session(const std::string& path) {
   sqlite::Options options;
   options.path = path;
-  auto store = sqlite::open_message_store(options);
-  if (!store) throw std::runtime_error(store.error().to_string());
-  auto session = (*store)->open_relay();
-  if (!session) throw std::runtime_error(session.error().to_string());
-  return std::move(*session);
-}
-
-// Microseconds of a scan: every lane is listed and read once.
-double scan(RelaySession& session) {
-  const auto started = std::chrono::steady_clock::now();
-  for (int i = 0; i < kScans; ++i) {
-    std::size_t found = 0;
-    for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due}) {
-      LaneRead read;
-      read.lane = lane;
-      read.message_type = "order.placed";
-      read.overdue_after = std::chrono::hours(1);
-      const auto types = session.types_present(lane);
-      const auto page = session.read(read);
-      if (!types || !page) throw std::runtime_error("the scan failed");
-      found += page->rows.size();
-    }
-    if (found != 100) throw std::runtime_error("the scan found " + std::to_string(found) + " rows");
-  }
-  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - started;
-  return took.count() / kScans;
+  return testing::must(testing::must(sqlite::open_message_store(options))->open_relay());
 }
 
 std::vector<Measurement> growth() {
@@ -77,12 +52,8 @@ std::vector<Measurement> growth() {
   fill(scratch.file("small.db"), {9'000, 700, 200});
   const auto large = open_session(scratch.file("large.db"));
   const auto small = open_session(scratch.file("small.db"));
-  // The first scan of each warms the caches.
-  static_cast<void>(scan(*large));
-  static_cast<void>(scan(*small));
-  return {compare(
-      "sqlite.scan_growth", "us", "limit 1.05, a table of 10 000 rows", kRounds,
-      [&] { return scan(*large); }, [&] { return scan(*small); }, "lower")};
+  return {compare_scans("sqlite.scan_growth", "limit 1.05, a table of 10 000 rows", kScans, kRounds,
+                        *large, *small)};
 }
 
 }  // namespace

@@ -4,19 +4,9 @@
 #include <stdexcept>
 
 #include "waybill/stores/sqlite.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
-
-Scratch::Scratch() {
-  std::string pattern = (std::filesystem::current_path() / "waybill-bench-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot create " + pattern);
-  folder_ = pattern;
-}
-
-Scratch::~Scratch() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
 
 void run(sqlite3* db, const char* sql) {
   if (sqlite3_exec(db, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
@@ -34,8 +24,7 @@ Database open_database(const std::string& path) {
 }
 
 void create_shop(const std::string& path) {
-  const auto applied = sqlite::apply_schema({.path = path}, sqlite::SchemaPart::producer);
-  if (!applied) throw std::runtime_error(applied.error().to_string());
+  testing::must(sqlite::apply_schema({.path = path}, sqlite::SchemaPart::producer));
   const Database db = open_database(path);
   run(db.get(),
       "CREATE TABLE orders(order_id INTEGER PRIMARY KEY, user_id INTEGER, amount_cents INTEGER);"

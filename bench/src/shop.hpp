@@ -9,26 +9,15 @@
 #include <memory>
 #include <string>
 
+#include "waybill/testing/scratch_folder.hpp"
+
 namespace waybill::bench {
 
 using Database = std::unique_ptr<sqlite3, decltype(&sqlite3_close)>;
 
-// A folder of its own below the working directory, which is to be on a real disk, not a RAM disk;
-// removed at the end.
-class Scratch {
- public:
-  Scratch();
-  ~Scratch();
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  [[nodiscard]] std::string file(const std::string& name) const {
-    return (folder_ / name).string();
-  }
-  // No other scratch folder of this machine is called so.
-  [[nodiscard]] std::string name() const { return folder_.filename().string(); }
-
- private:
-  std::filesystem::path folder_;
+// Below the working directory, which is to be on a real disk, not a RAM disk.
+struct Scratch : testing::ScratchFolder {
+  Scratch() : ScratchFolder(std::filesystem::current_path()) {}
 };
 
 // Opens with WAL and synchronous=FULL; throws std::runtime_error.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "servers.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::bench {
 namespace {
@@ -20,9 +21,7 @@ constexpr int kInserts = 1000;  // a round
 constexpr int kCleanRounds = 9;
 
 std::unique_ptr<RelaySession> open_session(StoreBench& bench) {
-  auto session = bench.open()->open_relay();
-  if (!session) throw std::runtime_error(session.error().to_string());
-  return std::move(*session);
+  return testing::must(bench.open()->open_relay());
 }
 
 void mark_by_port(RelaySession& session, std::int64_t first, int rows, int batch) {
@@ -34,9 +33,7 @@ void mark_by_port(RelaySession& session, std::int64_t first, int rows, int batch
       mark.from = MessageState::INIT;
       mark.cause = Cause::acked;
     }
-    const auto marked = session.mark(marks);
-    if (!marked) throw std::runtime_error(marked.error().to_string());
-    for (const Marked result : *marked) {
+    for (const Marked result : testing::must(session.mark(marks))) {
       if (result != Marked::done) throw std::runtime_error("a row was not marked");
     }
   }
@@ -79,9 +76,9 @@ std::vector<Measurement> marks(const std::string& name, const std::string& serve
 }
 
 // Microseconds of a scan: every lane is listed and read once.
-double scan(RelaySession& session) {
+double scan(RelaySession& session, int scans) {
   const auto started = std::chrono::steady_clock::now();
-  for (int i = 0; i < kScans; ++i) {
+  for (int i = 0; i < scans; ++i) {
     std::size_t found = 0;
     for (const Lane lane : {Lane::fresh, Lane::overdue, Lane::due}) {
       LaneRead read;
@@ -96,7 +93,7 @@ double scan(RelaySession& session) {
     if (found != 100) throw std::runtime_error("the scan found " + std::to_string(found) + " rows");
   }
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - started;
-  return took.count() / kScans;
+  return took.count() / scans;
 }
 
 std::vector<Measurement> growth(const std::string& name, const OpenStoreBench& open) {
@@ -107,12 +104,8 @@ std::vector<Measurement> growth(const std::string& name, const OpenStoreBench& o
   small_bench->fill({9'000, 700, 200});
   const auto large = open_session(*large_bench);
   const auto small = open_session(*small_bench);
-  // The first scan of each warms the caches.
-  static_cast<void>(scan(*large));
-  static_cast<void>(scan(*small));
-  return {compare(
-      name, "us", "limit 1.05, " + std::to_string(kept) + " kept rows against 10 000", kScanRounds,
-      [&] { return scan(*large); }, [&] { return scan(*small); }, "lower")};
+  return {compare_scans(name, "limit 1.05, " + std::to_string(kept) + " kept rows against 10 000",
+                        kScans, kScanRounds, *large, *small)};
 }
 
 // Goes through a table whose rows are all final, at the pace of `waybill clean`.
@@ -188,6 +181,16 @@ std::vector<Measurement> clean_up(const std::string& name, const OpenStoreBench&
 }
 
 }  // namespace
+
+Measurement compare_scans(const std::string& name, const std::string& limit, int scans, int rounds,
+                          RelaySession& large, RelaySession& small) {
+  // The first of each warms the caches.
+  static_cast<void>(scan(large, scans));
+  static_cast<void>(scan(small, scans));
+  return compare(
+      name, "us", limit, rounds, [&] { return scan(large, scans); },
+      [&] { return scan(small, scans); }, "lower");
+}
 
 std::vector<Benchmark> store_benchmarks(const std::string& name, const OpenStoreBench& open) {
   const auto mark = [&](const std::string& what, std::size_t sessions, int rows, int batch) {

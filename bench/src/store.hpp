@@ -38,4 +38,9 @@ using OpenStoreBench = std::function<std::unique_ptr<StoreBench>()>;
 [[nodiscard]] std::vector<Benchmark> store_benchmarks(const std::string& name,
                                                       const OpenStoreBench& open);
 
+// What a scan costs over a large table and over a small one, `scans` at once, each round.
+[[nodiscard]] Measurement compare_scans(const std::string& name, const std::string& limit,
+                                        int scans, int rounds, RelaySession& large,
+                                        RelaySession& small);
+
 }  // namespace waybill::bench

@@ -23,13 +23,12 @@ class BrokerKilled : public ::testing::Test {
     // The largest message is Kafka's by default.
     std::filesystem::create_directories(folder_);
     std::ofstream(folder_ + "/conf") << "max_message_size = 1048576\n";
-    ::setenv("WAYBILL_RABBITMQ_CONF", (folder_ + "/conf").c_str(), 1);
     broker_ = std::make_unique<testing::Server>(
-        testing::Server::own(WAYBILL_SERVERS_TOOLS, WAYBILL_BROKER, folder_));
+        testing::Server::own(WAYBILL_SERVERS_TOOLS, WAYBILL_BROKER, folder_,
+                             "WAYBILL_RABBITMQ_CONF='" + folder_ + "/conf'"));
   }
   static void TearDownTestSuite() {
     broker_.reset();
-    ::unsetenv("WAYBILL_RABBITMQ_CONF");
     std::filesystem::remove_all(folder_);
   }
 

@@ -24,15 +24,12 @@ using std::chrono::steady_clock;
 // A Kafka of the test's own, in a folder that its user can reach.
 class OwnKafka {
  public:
-  // With more server properties, unless that is empty.
+  // With more server properties.
   explicit OwnKafka(const std::string& properties = {}) {
     std::filesystem::create_directories(folder_);
-    if (!properties.empty()) {
-      std::ofstream(folder_ + "/properties") << properties;
-      ::setenv("WAYBILL_KAFKA_PROPERTIES", (folder_ + "/properties").c_str(), 1);
-    }
-    server_.emplace(testing::Server::own(WAYBILL_SERVERS_TOOLS, "kafka", folder_));
-    ::unsetenv("WAYBILL_KAFKA_PROPERTIES");
+    std::ofstream(folder_ + "/properties") << properties;
+    server_.emplace(testing::Server::own(WAYBILL_SERVERS_TOOLS, "kafka", folder_,
+                                         "WAYBILL_KAFKA_PROPERTIES='" + folder_ + "/properties'"));
   }
   ~OwnKafka() {
     server_.reset();

@@ -14,24 +14,17 @@
 #include "shop_broker.hpp"
 #include "waybill/brokers/kafka.hpp"
 #include "waybill/brokers/rabbitmq.hpp"
+#include "waybill/testing/must.hpp"
 
 namespace waybill::e2e {
 namespace {
+
+using testing::must;
 
 constexpr Millis kQuiet{400};  // nothing came for so long: nothing is on its way
 // Before the first one: on a loaded machine Kafka lets a consumer begin seconds late.
 constexpr Millis kQuietAtFirst{5000};
 constexpr bool kIsKafka = std::string_view(WAYBILL_BROKER) == "kafka";
-
-template <class T>
-T require(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().to_string());
-  return std::move(*result);
-}
-
-void require(const Status& status) {
-  if (!status) throw std::runtime_error(status.error().to_string());
-}
 
 rabbitmq::Options rabbitmq_options() {
   rabbitmq::Options options;
@@ -48,25 +41,24 @@ kafka::Options kafka_options() {
 // A topic of Kafka, which every group reads; an exchange of RabbitMQ with a queue for each reader.
 void make_ready(const std::string& name, const std::string& reader, const std::string& watcher) {
   if constexpr (kIsKafka) {
-    require(kafka::apply_topology(kafka_options(), {.topic = name}));
+    must(kafka::apply_topology(kafka_options(), {.topic = name}));
   } else {
     for (const std::string& queue : {reader, watcher}) {
       rabbitmq::Topology topology;
       topology.exchange = name;
       topology.queue = queue;
       topology.bindings = {"#"};
-      require(rabbitmq::apply_topology(rabbitmq_options(), topology));
+      must(rabbitmq::apply_topology(rabbitmq_options(), topology));
     }
   }
 }
 
 std::unique_ptr<Subscriber> open_watcher(const std::string& name, const std::string& watcher) {
   if constexpr (kIsKafka) {
-    return require(
+    return must(
         kafka::open_subscriber(kafka_options(), {.topic = name, .group = watcher, .member = "w"}));
   } else {
-    return require(
-        rabbitmq::open_subscriber(rabbitmq_options(), {.queue = watcher, .member = "w"}));
+    return must(rabbitmq::open_subscriber(rabbitmq_options(), {.queue = watcher, .member = "w"}));
   }
 }
 
@@ -133,7 +125,7 @@ class ServerBroker final : public ShopBroker {
     const auto subscriber = open_watcher(own, own + ".watcher");
     while (!stop.stop_requested()) {
       std::vector<Delivery> copies;
-      require(subscriber->receive(std::chrono::steady_clock::now() + Millis(100), 1000, copies));
+      must(subscriber->receive(std::chrono::steady_clock::now() + Millis(100), 1000, copies));
       if (copies.empty()) continue;
       std::vector<std::uint64_t> tokens;
       for (const Delivery& copy : copies) tokens.push_back(copy.token);
@@ -143,7 +135,7 @@ class ServerBroker final : public ShopBroker {
         has_come_ = true;
       }
       came_.notify_all();
-      require(subscriber->settle(tokens, Settle::ack));
+      must(subscriber->settle(tokens, Settle::ack));
     }
   }
 
