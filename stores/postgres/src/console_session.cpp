@@ -133,26 +133,23 @@ class PostgresConsoleSession final : public ConsoleSession {
 
   Result<CleanPage> clean(const CleanSpec& spec) override {
     return guarded([&] {
-      store::CleanCandidates found(spec);
       const std::int64_t age = spec.older_than.count();
-      const Rows rows = connection_.read(
-          sql::kCleanPage, std::move(Parameters().add(spec.after_id).add(found.rows_max).add(age)));
-      for (std::size_t at = 0; at < rows.size(); ++at) {
-        found.look_at(rows.number(at, 0), rows.number(at, 1) != 0, rows.number(at, 2) != 0);
-      }
-      found.page.deleted =
-          spec.dry_run ? static_cast<std::int64_t>(found.ids.size()) : remove(found.ids, age);
-      return found.page;
+      return store::clean(
+          spec,
+          [&](std::int64_t rows_max) {
+            return store::read_clean_rows(connection_.read(
+                sql::kCleanPage,
+                std::move(Parameters().add(spec.after_id).add(rows_max).add(age))));
+          },
+          [&](std::span<const std::int64_t> ids) { return remove(ids, age); });
     });
   }
 
  private:
   std::int64_t remove(std::span<const std::int64_t> ids, std::int64_t age) {
-    if (ids.empty()) return 0;
     return connection_.database().transaction([&] {
-      const Rows rows = connection_.write(sql::kClean, std::move(Parameters().add(ids).add(age)));
-      std::vector<std::int64_t> gone;
-      for (std::size_t at = 0; at < rows.size(); ++at) gone.push_back(rows.number(at, 0));
+      const std::vector<std::int64_t> gone = store::read_ids(
+          connection_.write(sql::kClean, std::move(Parameters().add(ids).add(age))));
       const std::span<const std::int64_t> all(gone);
       const Call side_rows[] = {
           connection_.call(sql::kCleanDelivery, std::move(Parameters().add(all))),

@@ -139,18 +139,23 @@ void check_routes(std::span<const Route> routes) {
   }
 }
 
-CleanCandidates::CleanCandidates(const CleanSpec& spec)
-    : rows_max(std::clamp(spec.rows_max, 1U, kListRowsMax)) {
-  page.last_id = spec.after_id;
-  page.exhausted = true;  // until a page is full and holds an old row
-}
-
-void CleanCandidates::look_at(std::int64_t id, bool may_go, bool is_young) {
-  ++page.looked_at;
-  page.last_id = id;
-  if (may_go) ids.push_back(id);
-  if (!is_young) all_young = false;
-  page.exhausted = page.looked_at < rows_max || all_young;
+CleanPage clean(const CleanSpec& spec,
+                const std::function<std::vector<CleanRow>(std::int64_t rows_max)>& read_page,
+                const std::function<std::int64_t(std::span<const std::int64_t> ids)>& remove) {
+  const std::size_t rows_max = std::clamp(spec.rows_max, 1U, kListRowsMax);
+  const std::vector<CleanRow> rows = read_page(static_cast<std::int64_t>(rows_max));
+  std::vector<std::int64_t> ids;
+  for (const CleanRow& row : rows) {
+    if (row.may_go) ids.push_back(row.id);
+  }
+  CleanPage page;
+  page.looked_at = static_cast<std::int64_t>(rows.size());
+  page.last_id = rows.empty() ? spec.after_id : rows.back().id;
+  page.exhausted =
+      rows.size() < rows_max ||
+      std::all_of(rows.begin(), rows.end(), [](const CleanRow& row) { return row.is_young; });
+  page.deleted = spec.dry_run || ids.empty() ? static_cast<std::int64_t>(ids.size()) : remove(ids);
+  return page;
 }
 
 void set_oldest_unfinished(StoreStatus& status) {

@@ -160,22 +160,27 @@ class SqliteConsoleSession final : public ConsoleSession {
 
   Result<CleanPage> clean(const CleanSpec& spec) override {
     return guarded([&] {
-      store::CleanCandidates found(spec);
       const std::string age = modifier(-spec.older_than);
-      {
-        Query rows = connection_.query(sql::kCleanPage);
-        rows.bind(spec.after_id).bind(found.rows_max).bind(age);
-        while (rows.step()) found.look_at(rows.number(0), rows.number(1) != 0, rows.number(2) != 0);
-      }
-      found.page.deleted =
-          spec.dry_run ? static_cast<std::int64_t>(found.ids.size()) : remove(found.ids, age);
-      return found.page;
+      return store::clean(
+          spec,
+          [&](std::int64_t rows_max) { return read_clean_rows(spec.after_id, rows_max, age); },
+          [&](std::span<const std::int64_t> ids) { return remove(ids, age); });
     });
   }
 
  private:
+  std::vector<store::CleanRow> read_clean_rows(std::int64_t after_id, std::int64_t rows_max,
+                                               const std::string& age) {
+    Query query = connection_.query(sql::kCleanPage);
+    query.bind(after_id).bind(rows_max).bind(age);
+    std::vector<store::CleanRow> rows;
+    while (query.step()) {
+      rows.push_back({query.number(0), query.number(1) != 0, query.number(2) != 0});
+    }
+    return rows;
+  }
+
   std::int64_t remove(std::span<const std::int64_t> ids, const std::string& age) {
-    if (ids.empty()) return 0;
     return connection_.write([&] {
       std::int64_t deleted = 0;
       for (const std::int64_t id : ids) {

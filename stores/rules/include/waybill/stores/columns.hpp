@@ -48,6 +48,23 @@ template <class Rows>
   return texts;
 }
 
+// The first column.
+template <class Rows>
+[[nodiscard]] std::vector<std::int64_t> read_ids(const Rows& rows) {
+  std::vector<std::int64_t> ids;
+  for (std::size_t at = 0; at < rows.size(); ++at) ids.push_back(rows.number(at, 0));
+  return ids;
+}
+
+template <class Rows>
+[[nodiscard]] std::vector<CleanRow> read_clean_rows(const Rows& rows) {
+  std::vector<CleanRow> all;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    all.push_back({rows.number(at, 0), rows.number(at, 1) != 0, rows.number(at, 2) != 0});
+  }
+  return all;
+}
+
 // Throws Failure for a route that only a foreign hand can have written.
 template <class Rows>
 [[nodiscard]] std::vector<Route> read_routes(const Rows& rows) {

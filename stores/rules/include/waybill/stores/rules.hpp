@@ -46,16 +46,19 @@ void check_routes(std::span<const Route> routes);
 // From the rows that are not final and whose oldest time is known.
 void set_oldest_unfinished(StoreStatus& status);
 
-// What a page of a clean-up shows, row by row in id order.
-struct CleanCandidates {
-  explicit CleanCandidates(const CleanSpec& spec);
-  void look_at(std::int64_t id, bool may_go, bool is_young);
-
-  CleanPage page;
-  std::vector<std::int64_t> ids;  // that may go
-  std::int64_t rows_max;
-  bool all_young = true;
+// A row as a clean-up sees it.
+struct CleanRow {
+  std::int64_t id = 0;
+  bool may_go = false;    // final and old enough
+  bool is_young = false;  // too young by its creation already
 };
+
+// One page of a clean-up: `read_page` gives so many rows in id order, `remove` deletes those of
+// these ids that it still may, and says how many.
+[[nodiscard]] CleanPage clean(
+    const CleanSpec& spec,
+    const std::function<std::vector<CleanRow>(std::int64_t rows_max)>& read_page,
+    const std::function<std::int64_t(std::span<const std::int64_t> ids)>& remove);
 
 // Throws Failure (fix_call) unless it has 1…kHolderBytesMax bytes.
 void check_holder(std::string_view holder);
