@@ -18,12 +18,6 @@ std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
-Parameters proof(const Lease& lease) {
-  Parameters parameters;
-  parameters.add(number(lease.fence)).add(std::string_view(lease.holder));
-  return parameters;
-}
-
 class MariadbRelaySession final : public RelaySession {
  public:
   explicit MariadbRelaySession(const Options& options) : connection_(options) {

@@ -159,6 +159,12 @@ std::optional<std::vector<Marked>> apply_plainly(Connection& connection,
 
 }  // namespace
 
+Parameters proof(const Lease& lease) {
+  Parameters parameters;
+  parameters.add(static_cast<std::int64_t>(lease.fence)).add(std::string_view(lease.holder));
+  return parameters;
+}
+
 std::optional<std::vector<Marked>> apply(Connection& connection, std::span<const Mark> marks,
                                          const Lease* lease) {
   if (marks.empty() && lease == nullptr) return std::vector<Marked>{};
@@ -169,11 +175,7 @@ std::optional<std::vector<Marked>> apply(Connection& connection, std::span<const
   }
   try {
     return connection.database().transaction([&]() -> std::optional<std::vector<Marked>> {
-      const Rows held =
-          connection.read(sql::kHolds, Parameters()
-                                           .add(static_cast<std::int64_t>(lease->fence))
-                                           .add(std::string_view(lease->holder)));
-      if (held.size() == 0) return std::nullopt;
+      if (connection.read(sql::kHolds, proof(*lease)).size() == 0) return std::nullopt;
       return lock_and_apply(connection, marks, lease);
     });
   } catch (const NotAll&) {

@@ -10,6 +10,9 @@
 
 namespace waybill::mariadb {
 
+// Fence and holder, the first two parameters of what only the holder may do.
+[[nodiscard]] Parameters proof(const Lease& lease);
+
 // Applies the marks in one transaction; results in their order. With a lease the fence is part of
 // every UPDATE of a state; nothing = the lease is somebody else's.
 [[nodiscard]] std::optional<std::vector<Marked>> apply(Connection& connection,

@@ -13,12 +13,6 @@ std::int64_t number(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }
 
-Parameters proof(const Lease& lease) {
-  Parameters parameters;
-  parameters.add(number(lease.fence)).add(std::string_view(lease.holder));
-  return parameters;
-}
-
 class PostgresRelaySession final : public RelaySession {
  public:
   explicit PostgresRelaySession(const Options& options) : connection_(options, Planner::by_index) {

@@ -36,9 +36,7 @@ Call statement_of(Connection& connection, std::span<const Mark> marks,
     due.push_back(mark.due_in.count());
     reasons.push_back(store::cut_text(mark.reason, store::kReasonBytesMax));
   }
-  Parameters parameters;
-  parameters.add(static_cast<std::int64_t>(lease != nullptr ? lease->fence : 0));
-  parameters.add(lease != nullptr ? std::string_view(lease->holder) : std::string_view());
+  Parameters parameters = proof(lease != nullptr ? *lease : Lease{});
   parameters.add(std::span<const std::int64_t>(ids));
   if (with_delivery) {
     const store::DeliveryChange change = store::delivery_change(group.cause);
@@ -72,16 +70,19 @@ void find_gone(Connection& connection, std::span<const Mark> marks, std::vector<
 
 }  // namespace
 
+Parameters proof(const Lease& lease) {
+  Parameters parameters;
+  parameters.add(static_cast<std::int64_t>(lease.fence)).add(std::string_view(lease.holder));
+  return parameters;
+}
+
 std::optional<std::vector<Marked>> apply(Connection& connection, std::span<const Mark> marks,
                                          const Lease* lease) {
   if (marks.empty() && lease == nullptr) return std::vector<Marked>{};
   const std::vector<store::MarkGroup> groups = store::group_marks(marks);
   std::vector<Call> calls;
   if (lease != nullptr) {
-    calls.push_back(
-        connection.call(sql::kHolds, std::move(Parameters()
-                                                   .add(static_cast<std::int64_t>(lease->fence))
-                                                   .add(std::string_view(lease->holder)))));
+    calls.push_back(connection.call(sql::kHolds, proof(*lease)));
   }
   const bool locks =
       groups.size() > 1 || std::any_of(groups.begin(), groups.end(), writes_delivery);

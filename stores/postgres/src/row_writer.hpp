@@ -10,6 +10,9 @@
 
 namespace waybill::postgres {
 
+// Fence and holder, the first two parameters of what only the holder may do.
+[[nodiscard]] Parameters proof(const Lease& lease);
+
 // Applies the marks in one transaction, or inside the caller's; results in their order. With a
 // lease the fence is part of every UPDATE; nothing = the lease is somebody else's.
 [[nodiscard]] std::optional<std::vector<Marked>> apply(Connection& connection,
