@@ -2,11 +2,8 @@
 -- read_overdue, without the deadline.
 -- Index: {table}_due, then the message row by its primary key.
 -- Concurrency: as read_fresh; next_attempt_at is NULL in every other state.
-SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier,
-       IF((@waybill_bytes := @waybill_bytes + COALESCE(OCTET_LENGTH(m.content), 0)) - COALESCE(OCTET_LENGTH(m.content), 0) < ?4,
-          m.content, NULL),
-       {headers}, m.gmt_create, m.gmt_modified, d.next_attempt_at, d.first_accepted_at, d.sends, d.refusals, d.epoch,
-       d.reason, m.content IS NULL
+SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, {content}, {headers}, m.gmt_create,
+       m.gmt_modified, d.next_attempt_at, d.first_accepted_at, d.sends, d.refusals, d.epoch, d.reason, m.content IS NULL
 FROM (SELECT @waybill_bytes := 0) AS start
 STRAIGHT_JOIN {table}_delivery AS d FORCE INDEX ({table}_due)
 STRAIGHT_JOIN {table} AS m {by_id} ON m.id = d.id

@@ -1,12 +1,9 @@
 -- The next INIT rows of one type behind an id. ?1 type, ?2 id, ?3 most rows, ?4 most bytes of content (one row at least).
--- Index: that of (state, message_type, id), then each row once by its primary key. A variable of the session adds up the
--- lengths; a window over them would take a temporary table and a second look-up of each row. A row behind ?4 bytes comes
--- without its content; the last column tells that from a row that never had any.
+-- Index: that of (state, message_type, id), then each row once by its primary key. A row behind ?4 bytes comes without
+-- its content; the last column tells that from a row that never had any.
 -- Concurrency: a reader of a snapshot; rows that commit later are seen by the next read.
-SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier,
-       IF((@waybill_bytes := @waybill_bytes + COALESCE(OCTET_LENGTH(m.content), 0)) - COALESCE(OCTET_LENGTH(m.content), 0) < ?4,
-          m.content, NULL),
-       {headers}, m.gmt_create, m.gmt_modified, NULL, NULL, 0, 0, 0, NULL, m.content IS NULL
+SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, {content}, {headers}, m.gmt_create,
+       m.gmt_modified, NULL, NULL, 0, 0, 0, NULL, m.content IS NULL
 FROM (SELECT @waybill_bytes := 0) AS start
 STRAIGHT_JOIN {table} AS m {by_fresh}
 WHERE m.state = 'INIT' AND m.message_type = ?1 AND m.id > ?2

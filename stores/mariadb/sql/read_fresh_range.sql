@@ -2,10 +2,8 @@
 -- bytes as in read_fresh, ?5 last id.
 -- Index: primary key, one range: it goes on from row to row, where read_fresh comes down the tree for each.
 -- Concurrency: as read_fresh; rows that committed meanwhile come along.
-SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier,
-       IF((@waybill_bytes := @waybill_bytes + COALESCE(OCTET_LENGTH(m.content), 0)) - COALESCE(OCTET_LENGTH(m.content), 0) < ?4,
-          m.content, NULL),
-       {headers}, m.gmt_create, m.gmt_modified, NULL, NULL, 0, 0, 0, NULL, m.content IS NULL
+SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, {content}, {headers}, m.gmt_create,
+       m.gmt_modified, NULL, NULL, 0, 0, 0, NULL, m.content IS NULL
 FROM (SELECT @waybill_bytes := 0) AS start
 STRAIGHT_JOIN {table} AS m {by_id}
 WHERE m.id BETWEEN ?2 AND ?5 AND m.state = 'INIT' AND m.message_type = ?1

@@ -3,10 +3,8 @@
 -- Index: that of (state, message_type, gmt_modified, id), then each row once by its primary key. MariaDB makes no range of a
 -- row comparison; written out it does. A SENT row never has a delivery row: it left INIT by its first ack.
 -- Concurrency: as read_fresh.
-SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier,
-       IF((@waybill_bytes := @waybill_bytes + COALESCE(OCTET_LENGTH(m.content), 0)) - COALESCE(OCTET_LENGTH(m.content), 0) < ?4,
-          m.content, NULL),
-       {headers}, m.gmt_create, m.gmt_modified, NULL, m.gmt_modified, 1, 0, 0, NULL, m.content IS NULL
+SELECT m.id, m.state, m.message_type, m.biz_type, m.identifier, {content}, {headers}, m.gmt_create,
+       m.gmt_modified, NULL, m.gmt_modified, 1, 0, 0, NULL, m.content IS NULL
 FROM (SELECT @waybill_bytes := 0) AS start
 STRAIGHT_JOIN {table} AS m {by_overdue}
 WHERE m.state = 'SENT' AND m.message_type = ?1
