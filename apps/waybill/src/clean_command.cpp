@@ -29,11 +29,11 @@ struct Cleaned {
 
 // A copy of a message may come, and be confirmed anew, for as long as its consumer's inbox
 // remembers it. **Errors**: fix_call naming the consumer that remembers longest.
-Status check_retention(const Console& console, Millis older_than) {
-  const Result<std::vector<Route>> routes = console.session->routes();
-  if (!routes) return routes.error();
-  const Result<std::unique_ptr<RelaySession>> relay = console.store->open_relay();
+Status check_retention(MessageStore& store, Millis older_than) {
+  const Result<std::unique_ptr<RelaySession>> relay = store.open_relay();
   if (!relay) return relay.error();
+  const Result<std::vector<Route>> routes = (*relay)->routes();
+  if (!routes) return routes.error();
   const auto progress = (*relay)->consumer_progress();
   if (!progress) return progress.error();
   const auto consumers = progress->value_or(std::vector<ConsumerProgress>());
@@ -101,8 +101,8 @@ Result<int> run(const CleanFlags& flags, const Config& config, Output& output) {
   spec.older_than = *older_than;
   const Result<Console> console = open_console(config);
   if (!console) return console.error();
-  if (const Status status = check_retention(*console, spec.older_than); !status) {
-    return status.error();
+  if (const Status kept = check_retention(*console->store, spec.older_than); !kept) {
+    return kept.error();
   }
   Cleaned cleaned;
   const Status swept = sweep(*console->session, spec, cleaned);
