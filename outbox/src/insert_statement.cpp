@@ -76,6 +76,36 @@ std::string insert(Dialect dialect, const OutboxOptions& options, Guard guard,
   return sql;
 }
 
+// MariaDB reads the keys as so many ranges of the unique index. A plain SELECT would look at the
+// past, as the transaction first saw it.
+std::string find_by_ranges(const std::string& table, std::size_t messages) {
+  std::string sql = "SELECT id, " + std::string(kKey) + " FROM " + table + " WHERE ";
+  for (std::size_t i = 0; i < messages; ++i) {
+    if (i > 0) sql += " OR ";
+    sql += "(message_type = ? AND biz_type = ? AND identifier = ?)";
+  }
+  return sql + " LOCK IN SHARE MODE";
+}
+
+// The others would read all rows of a type for conditions that are joined by OR (PostgreSQL, while
+// its statistics know nothing of the table), or refuse so many (SQLite); a subquery for each key
+// has no other plan than the index. No table has a name with "$".
+std::string find_by_subqueries(Dialect dialect, const std::string& table, std::size_t messages) {
+  const std::string key(kKey);
+  std::string sql = "WITH wanted$(" + key + ") AS (VALUES ";
+  for (std::size_t n = 1; n <= 3 * messages; n += 3) {
+    if (n > 1) sql += ", ";
+    sql += "(" + parameter(dialect, n) + ", " + parameter(dialect, n + 1) + ", " +
+           parameter(dialect, n + 2) + ")";
+  }
+  const auto equals = [&](const std::string& column) {
+    return table + "." + column + " = wanted$." + column;
+  };
+  return sql + ") SELECT * FROM (SELECT (SELECT id FROM " + table + " WHERE " +
+         equals("message_type") + " AND " + equals("biz_type") + " AND " + equals("identifier") +
+         " LIMIT 1) AS id, " + key + " FROM wanted$) AS found WHERE id IS NOT NULL";
+}
+
 }  // namespace
 
 std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guard guard,
@@ -92,33 +122,9 @@ std::string insert_statement(Dialect dialect, const OutboxOptions& options, Guar
          std::string(kKey) + (dialect == Dialect::postgres ? ", pg_current_xact_id()" : "");
 }
 
-// MariaDB reads the keys as so many ranges of the unique index; a plain SELECT would look at the
-// past, as the transaction first saw it. The others would read all rows of a type for conditions
-// that are joined by OR (PostgreSQL, while its statistics know nothing of the table), or refuse so
-// many (SQLite); a subquery for each key has no other plan than the index.
 std::string find_statement(Dialect dialect, const std::string& table, std::size_t messages) {
-  const bool by_ranges = dialect == Dialect::mariadb;
-  // No table has a name with "$".
-  const auto equals = [&](std::string_view column) {
-    const std::string name(column);
-    return by_ranges ? name + " = ?" : table + "." + name + " = wanted$." + name;
-  };
-  const std::string condition =
-      equals("message_type") + " AND " + equals("biz_type") + " AND " + equals("identifier");
-  const std::string key(kKey);
-  std::string sql = by_ranges ? "SELECT id, " + key + " FROM " + table + " WHERE "
-                              : "WITH wanted$(" + key + ") AS (VALUES ";
-  for (std::size_t i = 0; i < messages; ++i) {
-    if (by_ranges) {
-      sql += (i == 0 ? "(" : " OR (") + condition + ")";
-    } else {
-      sql += (i == 0 ? "(" : ", (") + parameter(dialect, 3 * i + 1) + ", " +
-             parameter(dialect, 3 * i + 2) + ", " + parameter(dialect, 3 * i + 3) + ")";
-    }
-  }
-  if (by_ranges) return sql + " LOCK IN SHARE MODE";
-  return sql + ") SELECT * FROM (SELECT (SELECT id FROM " + table + " WHERE " + condition +
-         " LIMIT 1) AS id, " + key + " FROM wanted$) AS found WHERE id IS NOT NULL";
+  return dialect == Dialect::mariadb ? find_by_ranges(table, messages)
+                                     : find_by_subqueries(dialect, table, messages);
 }
 
 }  // namespace waybill
