@@ -145,24 +145,25 @@ class EngineLeaseLost : public EngineTest {
     ASSERT_TRUE(bench->run_while([&] { return bench->seen().empty(); }, seconds(5)));
     ASSERT_TRUE(bench->run_while([&] { return bench->engine().stats().is_leader; }, seconds(5)));
   }
+
+  void expect_a_stop_leaves_the_row() {
+    bench->stop();
+    EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
+    EXPECT_EQ(bench->engine().stats().in_flight, 0U);
+    EXPECT_EQ(store.state(1), MessageState::INIT);
+  }
 };
 
 TEST_F(EngineLeaseLost, F4_a_refusal_that_comes_later_keeps_no_stop_waiting) {
   lose_lease_before_answer(route("o"), PublishResult::rejected, seconds(3));
-  bench->stop();
-  EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
-  EXPECT_EQ(bench->engine().stats().in_flight, 0U);
-  EXPECT_EQ(store.state(1), MessageState::INIT);
+  expect_a_stop_leaves_the_row();
 }
 
 TEST_F(EngineLeaseLost, F4_an_ack_of_an_ordered_type_that_comes_later_keeps_no_stop_waiting) {
   Route chained = confirmed_route("o");
   chained.ordering = Ordering::confirmed;
   lose_lease_before_answer(chained, PublishResult::acked, seconds(3));
-  bench->stop();
-  EXPECT_TRUE(bench->run_while([&] { return !bench->engine().finished(); }, seconds(5)));
-  EXPECT_EQ(bench->engine().stats().in_flight, 0U);
-  EXPECT_EQ(store.state(1), MessageState::INIT);
+  expect_a_stop_leaves_the_row();
 }
 
 TEST_F(EngineLeaseLost, F4_a_refusal_from_an_earlier_lease_is_not_judged_under_the_next_one) {

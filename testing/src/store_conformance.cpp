@@ -634,16 +634,19 @@ void StoreConformance::use_eight_column_table() {
   console_ = must(store_->open_console());
 }
 
+void StoreConformance::insert_old(const std::string& values, const std::string& state) {
+  database_->execute(
+      "INSERT INTO local_message (gmt_create, gmt_modified, message_type, biz_type, identifier, "
+      "content, state) VALUES ('2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', "
+      "'order.placed', " +
+      values + ", '" + state + "')");
+}
+
 TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed_and_confirmed) {
   use_eight_column_table();
   set_route({"points"});
   for (const char* identifier : {"A-1", "A-1 "}) {
-    database_->execute(
-        "INSERT INTO local_message (gmt_create, gmt_modified, message_type, biz_type, identifier, "
-        "content, state)"
-        " VALUES ('2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', 'order.placed', 'order', "
-        "'" +
-        std::string(identifier) + "', '{}', 'INIT')");
+    insert_old("'order', '" + std::string(identifier) + "', '{}'", "INIT");
   }
   const LanePage page = read(Lane::fresh);
   ASSERT_EQ(page.rows.size(), 2U);
@@ -656,18 +659,11 @@ TEST_P(StoreConformance, C2_C8_a_table_with_exactly_the_eight_columns_is_relayed
 
 TEST_P(StoreConformance, C2_C6_a_null_is_a_defect_and_keeps_nobody_from_the_others) {
   use_eight_column_table();
-  const auto add = [&](const std::string& values, const std::string& state) {
-    database_->execute(
-        "INSERT INTO local_message (gmt_create, gmt_modified, message_type, biz_type, identifier, "
-        "content, state) VALUES ('2026-01-01 00:00:00.000', '2026-01-01 00:00:00.000', "
-        "'order.placed', " +
-        values + ", '" + state + "')");
-  };
   const auto add_lane = [&](const std::string& state) {
-    add("'order', '" + state + "-1', NULL", state);
-    add("'order', NULL, '{}'", state);
-    add("NULL, '" + state + "-2', '{}'", state);
-    add("'order', '" + state + "-3', '{}'", state);
+    insert_old("'order', '" + state + "-1', NULL", state);
+    insert_old("'order', NULL, '{}'", state);
+    insert_old("NULL, '" + state + "-2', '{}'", state);
+    insert_old("'order', '" + state + "-3', '{}'", state);
   };
   add_lane("INIT");
   add_lane("SENT");

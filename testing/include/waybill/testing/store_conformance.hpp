@@ -52,6 +52,8 @@ class StoreConformance : public ::testing::TestWithParam<StoreUnderTest> {
   void set_route(std::vector<std::string> consumers,
                  const std::string& message_type = "order.placed");
   void use_eight_column_table();
+  // A row with these biz_type, identifier and content, in SQL.
+  void insert_old(const std::string& values, const std::string& state);
   // Brings a fresh row into `state` by legal arrows.
   std::int64_t row_in(MessageState state);
   [[nodiscard]] Marked change(std::int64_t id, MessageState from, Cause cause,
